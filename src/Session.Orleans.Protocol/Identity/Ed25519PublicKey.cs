@@ -1,0 +1,58 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Runtime.InteropServices;
+
+namespace Session.Orleans.Protocol.Identity;
+
+/// <summary>An Ed25519 public key: a service node's address, or the key that verifies an account's signatures.</summary>
+/// <param name="Value">The 32 key bytes.</param>
+public readonly record struct Ed25519PublicKey(Bytes32 Value) : IComparable<Ed25519PublicKey>
+{
+    /// <summary>Copies exactly 32 bytes.</summary>
+    public Ed25519PublicKey(ReadOnlySpan<byte> bytes)
+        : this(new Bytes32(bytes))
+    {
+    }
+
+    /// <summary>A view of the key's own 32 bytes.</summary>
+    [UnscopedRef]
+    public ReadOnlySpan<byte> AsSpan() => MemoryMarshal.AsBytes(new ReadOnlySpan<Ed25519PublicKey>(in this));
+
+    /// <summary>Parses 64 hex digits of any case.</summary>
+    public static bool TryParseHex(ReadOnlySpan<char> hex, out Ed25519PublicKey key)
+    {
+        var ok = Bytes32.TryParseHex(hex, out var value);
+        key = new(value);
+        return ok;
+    }
+
+    /// <summary>Parses 64 ASCII hex digits of any case.</summary>
+    public static bool TryParseHex(ReadOnlySpan<byte> hex, out Ed25519PublicKey key)
+    {
+        var ok = Bytes32.TryParseHex(hex, out var value);
+        key = new(value);
+        return ok;
+    }
+
+    /// <summary>Parses 64 hex digits of any case.</summary>
+    /// <exception cref="FormatException">Anything else.</exception>
+    public static Ed25519PublicKey ParseHex(ReadOnlySpan<char> hex) =>
+        TryParseHex(hex, out var key) ? key : throw new FormatException("A key is 64 hex digits (32 bytes).");
+
+    /// <summary>64 lower-case hex digits.</summary>
+    public override string ToString() => Value.ToString();
+
+    /// <summary>Order by byte value.</summary>
+    public int CompareTo(Ed25519PublicKey other) => Value.CompareTo(other.Value);
+
+    /// <summary>Order by byte value.</summary>
+    public static bool operator <(Ed25519PublicKey left, Ed25519PublicKey right) => left.Value < right.Value;
+
+    /// <summary>Order by byte value.</summary>
+    public static bool operator >(Ed25519PublicKey left, Ed25519PublicKey right) => left.Value > right.Value;
+
+    /// <summary>Order by byte value.</summary>
+    public static bool operator <=(Ed25519PublicKey left, Ed25519PublicKey right) => left.Value <= right.Value;
+
+    /// <summary>Order by byte value.</summary>
+    public static bool operator >=(Ed25519PublicKey left, Ed25519PublicKey right) => left.Value >= right.Value;
+}
