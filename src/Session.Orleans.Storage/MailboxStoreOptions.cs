@@ -1,0 +1,11 @@
+namespace Session.Orleans.Storage;
+
+/// <summary>Where in Redis the mailboxes live.</summary>
+public sealed class MailboxStoreOptions
+{
+    /// <summary>Put before every key, so that several networks can share one Redis. Empty by default. Must not contain braces.</summary>
+    public string KeyPrefix { get; init; } = "";
+
+    /// <summary>Number of the database; -1, the default, takes the connection's.</summary>
+    public int Database { get; init; } = -1;
+}
