@@ -1,0 +1,224 @@
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+using Garnet;
+using Garnet.server;
+using Garnet.server.Auth.Settings;
+using Microsoft.Extensions.Logging;
+using Tsavorite.core;
+
+namespace Session.Orleans.EmbeddedStore;
+
+/// <summary>
+/// A Redis-compatible server (Microsoft Garnet) inside this process, listening on the loopback address. It speaks the same protocol as the
+/// Redis of a cluster, so everything above it is the same code.
+/// </summary>
+public sealed class EmbeddedStore : IAsyncDisposable
+{
+    /// <summary>The lock file's name in the data directory.</summary>
+    public const string LockFileName = "in-use.lock";
+
+    private static readonly TimeSpan StopTimeout = TimeSpan.FromSeconds(2);
+
+    private readonly GarnetServer _server;
+    private readonly FileStream? _lock;
+    private readonly string? _temporary;
+    private readonly bool _durable;
+    private int _disposed;
+
+    private EmbeddedStore(GarnetServer server, int port, FileStream? lockFile, string? temporary)
+    {
+        _server = server;
+        _lock = lockFile;
+        _temporary = temporary;
+        _durable = temporary is null;
+        EndPoint = new IPEndPoint(IPAddress.Loopback, port);
+    }
+
+    /// <summary>Where the store listens.</summary>
+    public IPEndPoint EndPoint { get; }
+
+    /// <summary>The connection string for a Redis client, for example <c>127.0.0.1:6379</c>.</summary>
+    public string ConnectionString => EndPoint.ToString();
+
+    /// <summary>
+    /// Starts a store. When this returns it has recovered what its directory holds and accepts connections.
+    /// </summary>
+    /// <param name="options">Where and how; null takes the defaults.</param>
+    /// <param name="loggerFactory">Receives the server's log; null discards it.</param>
+    /// <exception cref="EmbeddedStoreException">
+    /// The port is taken, the directory cannot be written or is in use, the data cannot be recovered, or an option is out of range.
+    /// </exception>
+    public static EmbeddedStore Start(EmbeddedStoreOptions? options = null, ILoggerFactory? loggerFactory = null)
+    {
+        options ??= new EmbeddedStoreOptions();
+        RequirePowerOfTwo(options.MemoryMiB, 64, nameof(options.MemoryMiB));
+        RequirePowerOfTwo(options.AppendOnlyFileMiB, 16, nameof(options.AppendOnlyFileMiB));
+        if (options.Port is < 0 or > IPEndPoint.MaxPort)
+            throw new EmbeddedStoreException($"{nameof(options.Port)} must be 0 (any free port) to {IPEndPoint.MaxPort}.");
+
+        FileStream? lockFile = null;
+        string? temporary = null;
+        GarnetServer? server = null;
+        try
+        {
+            if (options.Directory is { } directory)
+                lockFile = Lock(directory);
+            else
+                temporary = Directory.CreateTempSubdirectory("embedded-store-").FullName;
+
+            // A port that was free may be taken before the server has it: worth another try only if any port will do.
+            for (var attempt = 0; ; attempt++)
+            {
+                var port = ReservePort(options.Port);
+                server = new GarnetServer(ToServerOptions(options, port, options.Directory ?? temporary!), loggerFactory);
+                try
+                {
+                    server.Start();
+                    return new EmbeddedStore(server, port, lockFile, temporary);
+                }
+                catch (SocketException) when (options.Port == 0 && attempt < 3)
+                {
+                    server.Dispose();
+                    server = null;
+                }
+            }
+        }
+        catch (Exception e)
+        {
+            server?.Dispose();
+            lockFile?.Dispose();
+            if (temporary is not null)
+                Directory.Delete(temporary, recursive: true);
+            if (e is EmbeddedStoreException)
+                throw;
+            throw new EmbeddedStoreException(
+                e is SocketException ? PortTaken(options.Port) : $"The embedded store could not start: {e.Message}", e);
+        }
+    }
+
+    /// <summary>Stops the store: hands every write to the operating system, closes the connections and frees the directory.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        if (Interlocked.Exchange(ref _disposed, 1) != 0)
+            return;
+        try
+        {
+            if (_durable)
+            {
+                // Acknowledged writes are in the file already; this adds those that nobody waits for any more.
+                using var timeout = new CancellationTokenSource(StopTimeout);
+                await _server.Store.CommitAOFAsync(timeout.Token).ConfigureAwait(false);
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // Nothing acknowledged is at stake, and the caller was promised an end.
+        }
+        finally
+        {
+            _server.Dispose();
+            if (_lock is not null)
+                await _lock.DisposeAsync().ConfigureAwait(false);
+            if (_temporary is not null)
+                Directory.Delete(_temporary, recursive: true);
+        }
+    }
+
+    private static GarnetServerOptions ToServerOptions(EmbeddedStoreOptions options, int port, string directory)
+    {
+        var durable = options.Directory is not null;
+        return new GarnetServerOptions
+        {
+            EndPoints = [new IPEndPoint(IPAddress.Loopback, port)],
+            AuthSettings = new NoAuthSettings(),
+            QuietMode = true,
+            MaxDatabases = 1,
+
+            // Scripts must be transactions, or two writers can both win a check.
+            EnableLua = true,
+            LuaTransactionMode = true,
+            LuaOptions = new LuaOptions(
+                LuaMemoryManagementMode.Native, "", Timeout.InfiniteTimeSpan, LuaLoggingMode.Silent, [], logger: null),
+
+            LogMemorySize = Text(options.MemoryMiB),
+            PageSize = "4m",
+            SegmentSize = "64m",
+            IndexMemorySize = "4m",
+            IndexMaxMemorySize = "256m",
+            IndexResizeFrequencySecs = 5,
+            EnableStorageTier = true,
+            LogDir = directory,
+            CheckpointDir = directory,
+            CompactionType = LogCompactionType.Scan,
+            CompactionMaxSegments = 16,
+            ExpiredKeyDeletionScanFrequencySecs = 60,
+
+            // The default device needs libaio, which a laptop seldom has.
+            DeviceType = DeviceType.RandomAccess,
+            DeviceFactoryCreator = new LocalStorageNamedDeviceFactoryCreator(
+                disableFileBuffering: durable && options.FlushToDisk, deviceType: DeviceType.RandomAccess),
+
+            EnableAOF = durable,
+            Recover = durable,
+            FailOnRecoveryError = true,
+            WaitForCommit = durable,
+            CommitFrequencyMs = 0,
+            AofMemorySize = "16m",
+            AofPageSize = "4m",
+            AofSegmentSize = "64m",
+            AofSizeLimit = durable ? Text(options.AppendOnlyFileMiB) : "",
+        };
+
+        static string Text(int mebibytes) => string.Create(CultureInfo.InvariantCulture, $"{mebibytes}m");
+    }
+
+    private static FileStream Lock(string directory)
+    {
+        try
+        {
+            Directory.CreateDirectory(directory);
+            // The operating system gives the lock back however the process ends; the file itself may stay.
+            return new FileStream(
+                Path.Combine(directory, LockFileName), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, bufferSize: 1);
+        }
+        catch (UnauthorizedAccessException e)
+        {
+            throw new EmbeddedStoreException($"The data directory '{directory}' is not writable.", e);
+        }
+        catch (IOException e) when (File.Exists(Path.Combine(directory, LockFileName)))
+        {
+            throw new EmbeddedStoreException(
+                $"The data directory '{directory}' is in use by another store. Stop that one or give another directory.", e);
+        }
+        catch (IOException e)
+        {
+            throw new EmbeddedStoreException($"The data directory '{directory}' cannot be created or written: {e.Message}", e);
+        }
+    }
+
+    private static int ReservePort(int wanted)
+    {
+        // The server reports a taken port late and only in its log, so it is tried here first.
+        using var probe = new TcpListener(IPAddress.Loopback, wanted) { ExclusiveAddressUse = true };
+        try
+        {
+            probe.Start();
+        }
+        catch (SocketException e)
+        {
+            throw new EmbeddedStoreException(PortTaken(wanted), e);
+        }
+
+        return ((IPEndPoint)probe.LocalEndpoint).Port;
+    }
+
+    private static string PortTaken(int port) =>
+        $"Port {port} on the loopback address is taken. Stop what listens there, or set {nameof(EmbeddedStoreOptions.Port)} to 0 for a free one.";
+
+    private static void RequirePowerOfTwo(int value, int least, string name)
+    {
+        if (value < least || !int.IsPow2(value))
+            throw new EmbeddedStoreException($"{name} must be a power of two, {least} at least; it is {value}.");
+    }
+}

@@ -1,0 +1,56 @@
+using System.Diagnostics;
+using System.Text;
+using Session.Orleans.Protocol.Identity;
+using StackExchange.Redis;
+
+namespace Session.Orleans.Storage;
+
+/// <summary>
+/// The keys of one account, all with the hash tag <c>{66 hex digits}</c>, so that they are in one slot of a Redis Cluster:
+/// <c>:idx</c> a hash, 32 hash bytes to <see cref="IndexEntry"/>, and the version in the field <c>v</c>;
+/// <c>:m:</c> + 32 hash bytes, a payload; <c>:revoked</c> a sorted set of tokens by order of insertion.
+/// </summary>
+internal readonly struct MailboxKeys
+{
+    private readonly byte[] _tag;
+
+    public MailboxKeys(ReadOnlySpan<byte> prefix, AccountId account)
+    {
+        // prefix { hex }
+        _tag = new byte[prefix.Length + AccountId.HexLength + 2];
+        prefix.CopyTo(_tag);
+        Span<byte> raw = stackalloc byte[AccountId.Length];
+        account.CopyTo(raw);
+        _tag[prefix.Length] = (byte)'{';
+        var ok = Convert.TryToHexStringLower(raw, _tag.AsSpan(prefix.Length + 1), out var written);
+        Debug.Assert(ok && written == AccountId.HexLength);
+        _tag[^1] = (byte)'}';
+    }
+
+    public RedisKey Index => Suffixed(":idx"u8, []);
+
+    public RedisKey Revoked => Suffixed(":revoked"u8, []);
+
+    public RedisKey Payload(in MessageHash hash) => Suffixed(":m:"u8, hash.AsSpan());
+
+    /// <summary>The index key and then one payload key per hash.</summary>
+    public RedisKey[] IndexAndPayloads(ReadOnlySpan<MessageHash> hashes)
+    {
+        var keys = new RedisKey[hashes.Length + 1];
+        keys[0] = Index;
+        for (var i = 0; i < hashes.Length; i++)
+            keys[i + 1] = Payload(hashes[i]);
+        return keys;
+    }
+
+    public override string ToString() => Encoding.ASCII.GetString(_tag);
+
+    private RedisKey Suffixed(ReadOnlySpan<byte> suffix, ReadOnlySpan<byte> tail)
+    {
+        var key = new byte[_tag.Length + suffix.Length + tail.Length];
+        _tag.CopyTo(key, 0);
+        suffix.CopyTo(key.AsSpan(_tag.Length));
+        tail.CopyTo(key.AsSpan(_tag.Length + suffix.Length));
+        return key;
+    }
+}
