@@ -164,8 +164,8 @@ public sealed class EmbeddedStore : IAsyncDisposable
             FailOnRecoveryError = true,
             WaitForCommit = durable,
             CommitFrequencyMs = 0,
-            AofMemorySize = "16m",
-            AofPageSize = "4m",
+            AofMemorySize = "32m",
+            AofPageSize = "16m",
             AofSegmentSize = "64m",
             AofSizeLimit = durable ? Text(options.AppendOnlyFileMiB) : "",
         };

@@ -7,6 +7,7 @@ namespace Session.Orleans.Storage;
 /// version that an old activation remembers. Keys are given a time to live rather than a date, so only differences of the callers' clock
 /// matter, and a life is only ever made longer (GT), because another writer may know of a later message.
 /// </para>
+/// <para>The sequence is packed in two halves, because Garnet's <c>struct.pack</c> writes zeros for the upper half of an <c>i8</c>.</para>
 /// </summary>
 internal static class Scripts
 {
@@ -25,7 +26,7 @@ internal static class Scripts
             local wanted = tonumber(ARGV[3])
             if wanted > expiry then
               expiry = wanted
-              redis.call('HSET', KEYS[1], ARGV[1], string.sub(old, 1, 11) .. struct.pack('<i8', wanted) .. string.sub(old, 20))
+              redis.call('HSET', KEYS[1], ARGV[1], string.sub(old, 1, 11) .. string.sub(ARGV[2], 12, 19) .. string.sub(old, 20))
               redis.call('PEXPIRE', KEYS[2], ARGV[5])
               redis.call('PEXPIRE', KEYS[1], ARGV[5], 'GT')
               changed = true
@@ -40,12 +41,16 @@ internal static class Scripts
           end
         end
         local version = redis.call('HINCRBY', KEYS[1], 'v', 1)
-        if version == 1 then
+        local fresh = version == 1
+        if fresh then
           version = tonumber(ARGV[6])
-          redis.call('HSET', KEYS[1], 'v', ARGV[6], ARGV[1], ARGV[2] .. struct.pack('<i8', version))
+          redis.call('HSET', KEYS[1], 'v', ARGV[6])
+        end
+        local entry = ARGV[2] .. struct.pack('<I4I4', version % 4294967296, math.floor(version / 4294967296))
+        redis.call('HSET', KEYS[1], ARGV[1], entry)
+        if fresh then
           redis.call('PEXPIRE', KEYS[1], ARGV[5])
         else
-          redis.call('HSET', KEYS[1], ARGV[1], ARGV[2] .. struct.pack('<i8', version))
           redis.call('PEXPIRE', KEYS[1], ARGV[5], 'GT')
         end
         redis.call('SET', KEYS[2], ARGV[7], 'PX', ARGV[5])
