@@ -43,6 +43,18 @@ internal readonly struct MailboxKeys
         return keys;
     }
 
+    /// <summary>What a key found in the store is for.</summary>
+    public static MailboxKeyKind KindOf(RedisKey key)
+    {
+        // A payload's key ends in any 32 bytes, so the suffix is looked for right after the hash tag.
+        ReadOnlySpan<byte> bytes = (byte[]?)key;
+        var end = bytes.IndexOf((byte)'}');
+        var suffix = end < 0 ? [] : bytes[(end + 1)..];
+        return suffix.SequenceEqual(":idx"u8) ? MailboxKeyKind.Index
+            : suffix.StartsWith(":m:"u8) ? MailboxKeyKind.Payload
+            : MailboxKeyKind.Other;
+    }
+
     public override string ToString() => Encoding.ASCII.GetString(_tag);
 
     private RedisKey Suffixed(ReadOnlySpan<byte> suffix, ReadOnlySpan<byte> tail)
@@ -53,4 +65,17 @@ internal readonly struct MailboxKeys
         tail.CopyTo(key.AsSpan(_tag.Length + suffix.Length));
         return key;
     }
+}
+
+/// <summary>What a key is for.</summary>
+internal enum MailboxKeyKind
+{
+    /// <summary>Not the census's business.</summary>
+    Other,
+
+    /// <summary>The index of a mailbox.</summary>
+    Index,
+
+    /// <summary>One message.</summary>
+    Payload,
 }

@@ -1,1 +1,30 @@
-return 0;
+using System.CommandLine;
+using Session.Orleans.Client;
+using Session.Orleans.Testnet;
+using Session.Orleans.Testnet.Commands;
+
+var root = new RootCommand("Runs a Session network on this machine: service nodes, swarms and mailboxes behind real onion requests.")
+{
+    UpCommand.Create(),
+    StatusCommand.Create(),
+};
+
+try
+{
+    // The host drains on Ctrl-C and SIGTERM within its own limit, so the parser must not end the process before.
+    return await root.Parse(args).InvokeAsync(new() { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null });
+}
+catch (CommandException exception)
+{
+    await Console.Error.WriteLineAsync($"session-testnet: {exception.Message}");
+    return exception.ExitCode;
+}
+catch (SessionClientException exception)
+{
+    await Console.Error.WriteLineAsync($"session-testnet: {exception.Message}");
+    return ExitCodes.Failed;
+}
+catch (OperationCanceledException)
+{
+    return ExitCodes.Interrupted;
+}

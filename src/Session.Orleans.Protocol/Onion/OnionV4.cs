@@ -4,7 +4,7 @@ using System.Diagnostics.CodeAnalysis;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Unicode;
-using Session.Orleans.Protocol.Encoding;
+using Session.Orleans.Protocol.Encodings;
 
 namespace Session.Orleans.Protocol.Onion;
 

@@ -1,7 +1,7 @@
 using System.Buffers;
 using System.Buffers.Text;
 
-namespace Session.Orleans.Protocol.Encoding;
+namespace Session.Orleans.Protocol.Encodings;
 
 /// <summary>
 /// Writes bencoded data. The caller closes what it opens and writes the keys of a dictionary in ascending byte order, each once, as

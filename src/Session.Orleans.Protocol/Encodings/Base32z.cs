@@ -1,6 +1,6 @@
 using Session.Orleans.Protocol.Identity;
 
-namespace Session.Orleans.Protocol.Encoding;
+namespace Session.Orleans.Protocol.Encodings;
 
 /// <summary>
 /// The base32z text form of binary keys: most significant bit first, last group zero-padded on the right, no padding characters

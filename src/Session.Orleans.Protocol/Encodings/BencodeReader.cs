@@ -1,6 +1,6 @@
 using System.Buffers.Text;
 
-namespace Session.Orleans.Protocol.Encoding;
+namespace Session.Orleans.Protocol.Encodings;
 
 /// <summary>What comes next in bencoded data.</summary>
 public enum BencodeToken : byte

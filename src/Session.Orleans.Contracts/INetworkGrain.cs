@@ -1,0 +1,73 @@
+namespace Session.Orleans.Contracts;
+
+/// <summary>
+/// The chain of the network, without a coin: block height, node registry and swarm table. One writer, persisted, and never on a request's
+/// path: silos work from the copy that is pushed to them. The key is the network's name.
+/// </summary>
+[Alias("session.INetworkGrain")]
+public interface INetworkGrain : IGrainWithStringKey
+{
+    /// <summary>
+    /// Brings the network to the wanted size: creates it at first, later registers missing nodes or removes the ones with the highest
+    /// index. Doing it again with the same plan changes nothing.
+    /// </summary>
+    /// <exception cref="NetworkPlanException">The stored network was made with another secret.</exception>
+    [Alias("Configure")]
+    Task<NetworkState> ConfigureAsync(NetworkPlan plan);
+
+    /// <summary>
+    /// Registers <paramref name="observer"/> for changes, or renews it (needed once a minute), and returns the current state.
+    /// </summary>
+    /// <exception cref="NetworkPlanException">The network has not been configured yet.</exception>
+    [Alias("Subscribe")]
+    Task<NetworkState> SubscribeAsync(INetworkObserver observer);
+
+    /// <summary>Ends a registration.</summary>
+    [Alias("Unsubscribe")]
+    Task UnsubscribeAsync(INetworkObserver observer);
+}
+
+/// <summary>A silo's ear for changes of the network.</summary>
+[Alias("session.INetworkObserver")]
+public interface INetworkObserver : IGrainObserver
+{
+    /// <summary>Called on every change. Calls may be lost or arrive out of order: versions tell, and subscribing again repairs.</summary>
+    [Alias("Changed")]
+    Task ChangedAsync(NetworkState state);
+}
+
+/// <summary>What an operator asks of the network.</summary>
+/// <param name="Nodes">Number of service nodes.</param>
+/// <param name="SwarmSize">Ideal number of members of a swarm; the real network has 7.</param>
+/// <param name="BlockTime">Time from block to block.</param>
+/// <param name="HardForkMajor">Hard fork of the chain.</param>
+/// <param name="HardForkRevision">Service node revision of the chain.</param>
+[GenerateSerializer, Immutable, Alias("session.NetworkPlan")]
+public sealed record NetworkPlan(
+    [property: Id(0)] int Nodes,
+    [property: Id(1)] int SwarmSize,
+    [property: Id(2)] TimeSpan BlockTime,
+    [property: Id(3)] int HardForkMajor,
+    [property: Id(4)] int HardForkRevision);
+
+/// <summary>The network can't be what it was asked to be.</summary>
+[GenerateSerializer, Alias("session.NetworkPlanException")]
+public sealed class NetworkPlanException : Exception
+{
+    /// <summary>With the default message.</summary>
+    public NetworkPlanException()
+    {
+    }
+
+    /// <summary>With a message for the operator.</summary>
+    public NetworkPlanException(string message)
+        : base(message)
+    {
+    }
+
+    /// <summary>With a message for the operator and the cause.</summary>
+    public NetworkPlanException(string message, Exception innerException)
+        : base(message, innerException)
+    {
+    }
+}

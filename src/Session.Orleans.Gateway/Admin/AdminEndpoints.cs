@@ -1,0 +1,75 @@
+using System.Text.Json.Serialization;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.HttpResults;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Session.Orleans.Grains.Network;
+using Session.Orleans.Storage;
+
+namespace Session.Orleans.Gateway.Admin;
+
+/// <summary>Health checks, open to everyone who reaches the port, and the admin API, which wants the token.</summary>
+internal static class AdminEndpoints
+{
+    public static void Map(IEndpointRouteBuilder routes)
+    {
+        // Liveness is local only: it never asks the store and never calls a grain.
+        routes.MapGet("/health/live", () => TypedResults.Text("live")).WithName("Live");
+        routes.MapGet("/health/startup", Started).WithName("Startup");
+        routes.MapGet("/health/ready", Ready).WithName("Ready");
+
+        var api = routes.MapGroup("/v1").AddEndpointFilter(RequireToken);
+        api.MapGet("/status", StatusAsync).WithName("Status").WithSummary("Height, nodes, swarms and live messages");
+    }
+
+    private static Results<ContentHttpResult, StatusCodeHttpResult> Started(NetworkViewSource views) =>
+        views.Current is not null ? TypedResults.Text("started") : TypedResults.StatusCode(503);
+
+    private static Results<ContentHttpResult, StatusCodeHttpResult> Ready(NetworkViewSource views, IHostApplicationLifetime lifetime) =>
+        views.Current is not null && !lifetime.ApplicationStopping.IsCancellationRequested
+            ? TypedResults.Text("ready")
+            : TypedResults.StatusCode(503);
+
+    private static async Task<Results<Ok<NetworkStatus>, ProblemHttpResult>> StatusAsync(
+        NetworkViewSource views, MailboxCensus mailboxes, CancellationToken cancellationToken)
+    {
+        if (!views.TryGet(out var view))
+            return TypedResults.Problem("The network has not started yet.", statusCode: 503);
+        var count = await mailboxes.CountAsync(cancellationToken);
+        return TypedResults.Ok(new NetworkStatus(
+            view.Height, view.BlockHash, $"{view.HardFork.Major}.{view.HardFork.Minor}", view.Nodes.Length,
+            view.Nodes.Count(node => node.IsActive),
+            [.. view.Swarms.Select(swarm => new SwarmStatus(swarm.Id.ToString(), swarm.Members.Length))],
+            count.Mailboxes, count.Messages));
+    }
+
+    private static async ValueTask<object?> RequireToken(EndpointFilterInvocationContext context, EndpointFilterDelegate next) =>
+        context.HttpContext.RequestServices.GetRequiredService<AdminToken>().IsPresentedBy(context.HttpContext.Request)
+            ? await next(context)
+            : TypedResults.Problem("The admin API wants 'Authorization: Bearer' and the admin token.", statusCode: 401);
+}
+
+/// <summary>The network at a glance.</summary>
+/// <param name="Height">Height of the top block.</param>
+/// <param name="BlockHash">Hash of the top block, in hex.</param>
+/// <param name="HardFork">Hard fork and revision, for example 19.4.</param>
+/// <param name="Nodes">Registered service nodes.</param>
+/// <param name="ActiveNodes">Those of them that are active.</param>
+/// <param name="Swarms">All swarms.</param>
+/// <param name="Mailboxes">Accounts with at least one live message.</param>
+/// <param name="LiveMessages">Stored messages that have not expired.</param>
+public sealed record NetworkStatus(
+    long Height, string BlockHash, string HardFork, int Nodes, int ActiveNodes, IReadOnlyList<SwarmStatus> Swarms, long Mailboxes, long LiveMessages);
+
+/// <summary>One swarm.</summary>
+/// <param name="Id">Swarm id in hex.</param>
+/// <param name="Members">Number of members.</param>
+public sealed record SwarmStatus(string Id, int Members);
+
+/// <summary>JSON of the admin API.</summary>
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
+[JsonSerializable(typeof(NetworkStatus))]
+[JsonSerializable(typeof(Microsoft.AspNetCore.Mvc.ProblemDetails))]
+public sealed partial class AdminJsonContext : JsonSerializerContext;

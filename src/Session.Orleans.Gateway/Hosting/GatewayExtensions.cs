@@ -1,0 +1,115 @@
+using System.Net;
+using System.Security.Cryptography.X509Certificates;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Options;
+using Session.Orleans.Gateway.Admin;
+using Session.Orleans.Gateway.Nodes;
+using Session.Orleans.Gateway.Seed;
+using Session.Orleans.Grains.Network;
+
+namespace Session.Orleans.Gateway.Hosting;
+
+/// <summary>Adds the gateway to a host: services, listening ports, requests.</summary>
+public static class GatewayExtensions
+{
+    /// <summary>Registers the gateway's services and its Kestrel configuration.</summary>
+    public static WebApplicationBuilder AddSessionGateway(this WebApplicationBuilder builder)
+    {
+        builder.Services.AddOptions<GatewayOptions>().BindConfiguration(GatewayOptions.Section).ValidateOnStart();
+        builder.Services.AddSingleton<IValidateOptions<GatewayOptions>, GatewayOptionsValidator>();
+        builder.Services.AddSingleton<RequestGate>();
+        builder.Services.AddSingleton<NodeReadiness>();
+        builder.Services.AddSingleton<NodeEndpoints>();
+        builder.Services.AddSingleton<SeedEndpoints>();
+        builder.Services.AddSingleton<AdminToken>();
+        builder.Services.AddRouting();
+        builder.Services.ConfigureHttpJsonOptions(json => json.SerializerOptions.TypeInfoResolverChain.Insert(0, AdminJsonContext.Default));
+        builder.Services.AddSingleton<IConfigureOptions<KestrelServerOptions>, GatewayKestrelSetup>();
+        return builder;
+    }
+
+    /// <summary>Routes each connection's requests to the door it came in by.</summary>
+    public static WebApplication UseSessionGateway(this WebApplication app)
+    {
+        app.MapWhen(IsAdmin, admin =>
+        {
+            admin.UseRouting();
+            admin.UseEndpoints(AdminEndpoints.Map);
+        });
+        _ = app.Services.GetRequiredService<AdminToken>(); // made now, so that its file is there when the network is ready
+        var nodes = app.Services.GetRequiredService<NodeEndpoints>();
+        var seed = app.Services.GetRequiredService<SeedEndpoints>();
+        var views = app.Services.GetRequiredService<NetworkViewSource>();
+        app.Run(context =>
+        {
+            if (context.Features.Get<GatewayListener>() is not { Role: GatewayRole.Node } listener)
+                return seed.HandleAsync(context);
+            ServiceNode? node = null;
+            _ = views.Current?.TryGetNode(listener.NodeIndex, out node);
+            return nodes.HandleAsync(context, node, context.Request.Path);
+        });
+        return app;
+
+        static bool IsAdmin(HttpContext context) => context.Features.Get<GatewayListener>() is { Role: GatewayRole.Admin };
+    }
+}
+
+/// <summary>Opens the gateway's ports.</summary>
+internal sealed class GatewayKestrelSetup(IOptions<GatewayOptions> options, TimeProvider time) : IConfigureOptions<KestrelServerOptions>
+{
+    public void Configure(KestrelServerOptions kestrel)
+    {
+        var gateway = options.Value;
+        if (!IPAddress.TryParse(gateway.Bind, out var address))
+            throw new InvalidOperationException($"Gateway:Bind must be an IP address, not '{gateway.Bind}'.");
+
+        kestrel.AddServerHeader = false; // replies name the storage server they stand for
+        kestrel.Limits.MaxRequestBodySize = null; // the limit is the protocol's, with the protocol's answer
+        kestrel.Limits.KeepAliveTimeout = TimeSpan.FromMinutes(2);
+        var certificate = GatewayCertificate.LoadOrCreate(gateway, time);
+        kestrel.Listen(address, gateway.AdminPort, listen => Mark(listen, new(GatewayRole.Admin)));
+        kestrel.Listen(address, gateway.SeedPort, listen => Secure(listen, certificate, new(GatewayRole.Seed), allowPlain: true));
+        for (var index = 0; index < gateway.NodePorts; index++)
+        {
+            var node = new GatewayListener(GatewayRole.Node, index);
+            kestrel.Listen(address, gateway.NodePortBase + index, listen => Secure(listen, certificate, node, allowPlain: false));
+        }
+    }
+
+    private static void Mark(ListenOptions listen, GatewayListener listener) => listen.Use(next => connection =>
+    {
+        connection.Features.Set(listener);
+        return next(connection);
+    });
+
+    private static void Secure(ListenOptions listen, X509Certificate2 certificate, GatewayListener listener, bool allowPlain)
+    {
+        Mark(listen, listener);
+        if (!allowPlain)
+        {
+            listen.UseHttps(certificate);
+            return;
+        }
+
+        // Some clients ask a private seed over plain http: the first byte of a connection tells TLS from HTTP.
+        ConnectionDelegate? withoutTls = null;
+        listen.Use(next => async connection => await (await StartsTlsAsync(connection) ? next : withoutTls!)(connection));
+        listen.UseHttps(certificate);
+        listen.Use(next => withoutTls = next);
+    }
+
+    private static async ValueTask<bool> StartsTlsAsync(ConnectionContext connection)
+    {
+        const byte TlsHandshake = 0x16;
+        var input = connection.Transport.Input;
+        var read = await input.ReadAsync(connection.ConnectionClosed);
+        var startsTls = !read.Buffer.IsEmpty && read.Buffer.FirstSpan[0] == TlsHandshake;
+        input.AdvanceTo(read.Buffer.Start);
+        return startsTls;
+    }
+}

@@ -1,0 +1,51 @@
+using System.ComponentModel.DataAnnotations;
+using Microsoft.Extensions.Options;
+
+namespace Session.Orleans.Gateway.Hosting;
+
+/// <summary>Where the gateway listens and how much it takes.</summary>
+public sealed class GatewayOptions
+{
+    /// <summary>Configuration section.</summary>
+    public const string Section = "Gateway";
+
+    /// <summary>IP address to listen on; <c>0.0.0.0</c> for all.</summary>
+    [Required]
+    public string Bind { get; set; } = "127.0.0.1";
+
+    /// <summary>HTTPS port of the seed node, which also serves every node under <c>/snodes/{ed25519}/</c>. 0 takes a free port.</summary>
+    [Range(0, 65535, ErrorMessage = "Gateway:SeedPort must be between 0 and 65535.")]
+    public int SeedPort { get; set; } = 22000;
+
+    /// <summary>HTTP port of the admin API and the health checks. 0 takes a free port.</summary>
+    [Range(0, 65535, ErrorMessage = "Gateway:AdminPort must be between 0 and 65535.")]
+    public int AdminPort { get; set; } = 22001;
+
+    /// <summary>Node i listens at this port plus i (HTTPS).</summary>
+    [Range(1, 65535, ErrorMessage = "Gateway:NodePortBase must be between 1 and 65535.")]
+    public int NodePortBase { get; set; } = 22100;
+
+    /// <summary>Number of node ports to open; 0 opens none, for one-port deployments.</summary>
+    [Range(0, 500, ErrorMessage = "Gateway:NodePorts must be between 0 and 500.")]
+    public int NodePorts { get; set; } = 32;
+
+    /// <summary>Certificate chain in PEM; without it a self-signed one is made and kept in <see cref="DataDirectory"/>.</summary>
+    public string? CertificateFile { get; set; }
+
+    /// <summary>Private key in PEM that belongs to <see cref="CertificateFile"/>.</summary>
+    public string? KeyFile { get; set; }
+
+    /// <summary>Folder for the self-signed certificate and the admin token; null keeps both in memory only.</summary>
+    public string? DataDirectory { get; set; }
+
+    /// <summary>Bearer token of the admin API; without it a random one is made and kept in <see cref="DataDirectory"/>.</summary>
+    public string? AdminToken { get; set; }
+
+    /// <summary>Requests in progress at once; more are answered 503 <c>Server busy, try again later</c>.</summary>
+    [Range(1, 1_000_000, ErrorMessage = "Gateway:MaxConcurrentRequests must be between 1 and 1000000.")]
+    public int MaxConcurrentRequests { get; set; } = 4096;
+}
+
+/// <summary>Checks the annotations of <see cref="GatewayOptions"/> at start.</summary>
+[OptionsValidator]
+internal sealed partial class GatewayOptionsValidator : IValidateOptions<GatewayOptions>;

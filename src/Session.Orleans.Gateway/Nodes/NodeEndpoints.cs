@@ -1,0 +1,132 @@
+using System.Diagnostics;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Primitives;
+using Session.Orleans.Gateway.Hosting;
+using Session.Orleans.Grains.Network;
+using Session.Orleans.Protocol.Onion;
+
+namespace Session.Orleans.Gateway.Nodes;
+
+/// <summary>The HTTP surface of a service node (storage-rpc.md, 14; onion-requests.md, 2). The request's path is relative to the node.</summary>
+internal sealed partial class NodeEndpoints(NetworkViewSource views, RequestGate gate, NodeReadiness readiness, ILogger<NodeEndpoints> logger)
+{
+    public Task HandleAsync(HttpContext context, ServiceNode? node, PathString path)
+    {
+        if (node is null)
+            return HttpReplies.WriteNotFoundAsync(context);
+
+        var request = context.Request;
+        if (HttpMethods.IsPost(request.Method))
+        {
+            if (path.Value is "/onion_req/v2")
+                return ServeAsync(context, node, isOnion: true);
+            if (path.Value is "/storage_rpc/v1")
+                return ServeAsync(context, node, isOnion: false);
+            if (path.Value is "/ping_test/v1")
+            {
+                context.Response.Headers["X-Oxen-Snode-Pubkey"] = node.PingHeader;
+                return HttpReplies.WriteTextAsync(context, 200, "");
+            }
+        }
+        else if (HttpMethods.IsGet(request.Method) && path.Value is "/get_stats/v1")
+        {
+            return HttpReplies.WriteJsonAsync(context, Stats);
+        }
+
+        return HttpReplies.WriteNotFoundAsync(context);
+    }
+
+    private static ReadOnlyMemory<byte> Stats { get; } = """{"version":"2.8.0"}"""u8.ToArray();
+
+    private async Task ServeAsync(HttpContext context, ServiceNode node, bool isOnion)
+    {
+        if (context.Request.ContentLength > OnionEnvelope.MaxBodyLength)
+        {
+            await HttpReplies.WriteTextAndCloseAsync(context, 413, "Request body too large");
+            return;
+        }
+
+        if (readiness.WhyNotReady(node, views.Current) is { } reasons)
+        {
+            await HttpReplies.WriteTextAsync(context, 503, $"Service node is not ready: {reasons}\n");
+            return;
+        }
+
+        if (!StringValues.IsNullOrEmpty(context.Request.Headers["X-Loki-Long-Poll"]))
+        {
+            await HttpReplies.WriteTextAsync(context, 410, "long polling is no longer supported, client upgrade required");
+            return;
+        }
+
+        if (!gate.TryEnter())
+        {
+            await HttpReplies.WriteTextAsync(context, 503, "Server busy, try again later");
+            return;
+        }
+
+        using var activity = StartActivity(context, node, isOnion);
+        try
+        {
+            if (await RequestBody.ReadAsync(context) is not { } body)
+            {
+                await HttpReplies.WriteTextAndCloseAsync(context, 413, "Request body too large");
+                return;
+            }
+
+            var reply = isOnion ? await RelayAsync(node, body, context.RequestAborted)
+                : await node.Grain.StorageRpcAsync(body, context.RequestAborted);
+            activity?.SetTag("http.response.status_code", reply.Status);
+            await HttpReplies.WriteAsync(context, reply);
+        }
+        catch (Exception) when (context.RequestAborted.IsCancellationRequested)
+        {
+            // The client is gone: nobody is left to answer, and the cancelled work has been told.
+            LogClientLeft();
+        }
+        catch (Exception exception) when (exception is TimeoutException or OrleansMessageRejectionException or SiloUnavailableException)
+        {
+            // The silo that ran the node is overloaded or gone; a client takes this as a reason to try another path.
+            activity?.SetStatus(ActivityStatusCode.Error).SetTag("error.type", exception.GetType().Name);
+            LogNodeUnavailable(exception);
+            await HttpReplies.WriteTextAsync(context, 504, "Request time out");
+        }
+        catch (Exception exception) when (exception is not BadHttpRequestException && !context.Response.HasStarted)
+        {
+            activity?.SetStatus(ActivityStatusCode.Error).SetTag("error.type", exception.GetType().Name);
+            LogFailed(exception);
+            await HttpReplies.WriteTextAsync(context, 500, "Internal Server Error\n");
+        }
+        finally
+        {
+            gate.Leave();
+        }
+    }
+
+    private static async ValueTask<NodeReply> RelayAsync(ServiceNode node, ReadOnlyMemory<byte> body, CancellationToken cancellationToken) =>
+        OnionEnvelope.TryParse(body, out var envelope, out var error)
+            ? await node.Grain.RelayAsync(
+                new(envelope.Ciphertext, envelope.EphemeralKey, envelope.Cipher, envelope.HopNumber, IsGuard: true), cancellationToken)
+            : NodeReply.Text(400, OnionEnvelope.ErrorPrefix + error);
+
+    private static Activity? StartActivity(HttpContext context, ServiceNode node, bool isOnion)
+    {
+        if (!GatewayTelemetry.Source.HasListeners())
+            return null;
+        var headers = context.Request.Headers;
+        _ = ActivityContext.TryParse(headers.TraceParent, headers.TraceState, isRemote: true, out var parent);
+        var activity = GatewayTelemetry.Source.StartActivity(isOnion ? "POST /onion_req/v2" : "POST /storage_rpc/v1", ActivityKind.Server, parent);
+        return activity?.SetTag("http.request.method", "POST")
+            .SetTag("http.route", isOnion ? "/onion_req/v2" : "/storage_rpc/v1")
+            .SetTag(GatewayTelemetry.NodeIndex, node.Index);
+    }
+
+    [LoggerMessage(EventId = 3001, Level = LogLevel.Debug, Message = "The client hung up")]
+    private partial void LogClientLeft();
+
+    [LoggerMessage(EventId = 3002, Level = LogLevel.Warning, Message = "A service node did not answer")]
+    private partial void LogNodeUnavailable(Exception exception);
+
+    [LoggerMessage(EventId = 3003, Level = LogLevel.Error, Message = "A request failed")]
+    private partial void LogFailed(Exception exception);
+}

@@ -1,0 +1,111 @@
+using System.Buffers;
+using System.Text.Json;
+using Microsoft.AspNetCore.Http;
+using Session.Orleans.Gateway.Hosting;
+using Session.Orleans.Gateway.Nodes;
+using Session.Orleans.Grains.Network;
+
+namespace Session.Orleans.Gateway.Seed;
+
+/// <summary>
+/// The seed node: JSON-RPC 2.0 at <c>/json_rpc</c> (network.md, 1), and every service node at <c>/snodes/{ed25519}/…</c> for those who reach
+/// only one port.
+/// </summary>
+internal sealed class SeedEndpoints(NetworkViewSource views, NodeEndpoints nodes)
+{
+    private const int MaxBody = 1024 * 1024;
+
+    public Task HandleAsync(HttpContext context)
+    {
+        var path = context.Request.Path;
+        if (path.StartsWithSegments("/snodes", out var rest))
+            return HandleNodeAsync(context, rest);
+        return path.Value is "/json_rpc" && HttpMethods.IsPost(context.Request.Method)
+            ? HandleJsonRpcAsync(context)
+            : HttpReplies.WriteNotFoundAsync(context);
+    }
+
+    private Task HandleNodeAsync(HttpContext context, PathString rest)
+    {
+        // "/<64 hex>/onion_req/v2": the key ends at the second slash.
+        var text = rest.Value ?? "";
+        const int KeyEnd = 1 + (2 * Bytes32.Length);
+        if (text.Length <= KeyEnd || text[KeyEnd] != '/' || !Ed25519PublicKey.TryParseHex(text.AsSpan(1, 2 * Bytes32.Length), out var key))
+            return HttpReplies.WriteNotFoundAsync(context);
+        ServiceNode? node = null;
+        _ = views.Current?.TryGetNode(key, out node);
+        return nodes.HandleAsync(context, node, new PathString(text[KeyEnd..]));
+    }
+
+    private async Task HandleJsonRpcAsync(HttpContext context)
+    {
+        if (await ReadAsync(context) is not { } body)
+        {
+            await HttpReplies.WriteTextAndCloseAsync(context, 413, "Request body too large");
+            return;
+        }
+
+        await HttpReplies.WriteJsonAsync(context, Answer(body));
+    }
+
+    private static async ValueTask<ReadOnlyMemory<byte>?> ReadAsync(HttpContext context) =>
+        context.Request.ContentLength > MaxBody ? null : await RequestBody.ReadAsync(context) is { Length: <= MaxBody } body ? body : null;
+
+    private ReadOnlyMemory<byte> Answer(ReadOnlyMemory<byte> body)
+    {
+        JsonDocument request;
+        try
+        {
+            request = JsonDocument.Parse(body, new() { MaxDepth = 32 });
+        }
+        catch (JsonException)
+        {
+            return Error(default, -32700, "Parse error");
+        }
+
+        using (request)
+        {
+            var root = request.RootElement;
+            var id = root.ValueKind is JsonValueKind.Object && root.TryGetProperty("id", out var given) ? given : default;
+            if (root.ValueKind is not JsonValueKind.Object || !root.TryGetProperty("method", out var method)
+                || method.ValueKind is not JsonValueKind.String)
+                return Error(id, -32600, "Invalid Request");
+            if (method.GetString() is not ("get_n_service_nodes" or "get_service_nodes" or "get_all_service_nodes"))
+                return Error(id, -32601, "Method not found");
+            _ = root.TryGetProperty("params", out var parameters);
+            if (!ServiceNodeList.TryParse(parameters, out var list))
+                return Error(id, -32602, "Invalid params");
+            if (!views.TryGet(out var view))
+                return Error(id, -32003, "Server busy, try again later");
+            return Envelope(id, "result", json => list.Write(json, view));
+        }
+    }
+
+    private static ReadOnlyMemory<byte> Error(JsonElement id, int code, string message) => Envelope(id, "error", json =>
+    {
+        json.WriteStartObject();
+        json.WriteNumber("code", code);
+        json.WriteString("message", message);
+        json.WriteEndObject();
+    });
+
+    private static ReadOnlyMemory<byte> Envelope(JsonElement id, string member, Action<Utf8JsonWriter> write)
+    {
+        var buffer = new ArrayBufferWriter<byte>();
+        using (var json = new Utf8JsonWriter(buffer))
+        {
+            json.WriteStartObject();
+            json.WriteString("jsonrpc", "2.0");
+            json.WritePropertyName("id");
+            if (id.ValueKind is JsonValueKind.Undefined)
+                json.WriteNullValue();
+            else
+                id.WriteTo(json);
+            json.WritePropertyName(member);
+            write(json);
+            json.WriteEndObject();
+        }
+
+        return buffer.WrittenMemory;
+    }
+}

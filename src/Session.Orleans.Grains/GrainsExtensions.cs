@@ -1,0 +1,31 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Options;
+using Session.Orleans.Grains.Mailboxes;
+using Session.Orleans.Grains.Network;
+using Session.Orleans.Grains.ServiceNodes;
+
+namespace Session.Orleans.Grains;
+
+/// <summary>Adds what the grains need to a silo.</summary>
+public static class GrainsExtensions
+{
+    /// <summary>Registers the network view, the storage RPC and the options of the grains. The host provides the mailbox store.</summary>
+    public static ISiloBuilder AddSessionGrains(this ISiloBuilder silo)
+    {
+        var services = silo.Services;
+        services.AddOptions<NetworkOptions>().BindConfiguration(NetworkOptions.Section).ValidateOnStart();
+        services.AddSingleton<IValidateOptions<NetworkOptions>, NetworkOptionsValidator>();
+        services.AddOptions<ServerRelayOptions>().BindConfiguration(ServerRelayOptions.Section).ValidateOnStart();
+        services.AddSingleton<IValidateOptions<ServerRelayOptions>, ServerRelayOptionsValidator>();
+        services.TryAddSingleton(TimeProvider.System);
+        services.AddSingleton<NetworkKeys>();
+        services.AddSingleton<NetworkViewSource>();
+        services.AddSingleton<StorageRpcService>();
+        services.AddSingleton<ServerRelay>();
+        services.AddSingleton<ClusterChanges>();
+        services.AddSingleton<ILifecycleParticipant<ISiloLifecycle>>(provider => provider.GetRequiredService<ClusterChanges>());
+        services.AddHostedService<NetworkViewUpdater>();
+        return silo;
+    }
+}

@@ -1,0 +1,244 @@
+using System.Runtime.InteropServices;
+using Session.Orleans.Protocol.StorageRpc;
+using Session.Orleans.Storage;
+
+namespace Session.Orleans.Grains.Mailboxes;
+
+/// <summary>
+/// What a mailbox knows of its live messages without asking the store: everything but the payloads. Not thread-safe.
+/// </summary>
+internal sealed class MailboxIndex
+{
+    // Below this many messages a backwards scan finds a hash faster than a table, and a small mailbox stays small.
+    private const int TableThreshold = 128;
+
+    private readonly Dictionary<short, List<MessageEntry>> _namespaces = [];
+    private readonly List<MessageHash> _swept = [];
+    private readonly List<RevokedToken> _revoked;
+    private Dictionary<MessageHash, (short Namespace, long Sequence)>? _table;
+    private long _earliestExpiry = long.MaxValue;
+
+    public MailboxIndex(MailboxSnapshot snapshot)
+    {
+        Version = snapshot.Version;
+        _revoked = [.. snapshot.Revoked];
+        foreach (var entry in snapshot.Messages)
+            Add(entry);
+    }
+
+    /// <summary>The store's version that this index stands for.</summary>
+    public long Version { get; set; }
+
+    /// <summary>Live messages over all namespaces.</summary>
+    public int Count { get; private set; }
+
+    /// <summary>Messages that a sweep has ended and that the store's index may still name.</summary>
+    public int SweptCount => _swept.Count;
+
+    /// <summary>Takes the swept messages over, for the store to prune.</summary>
+    public MessageHash[] TakeSwept()
+    {
+        var swept = _swept.ToArray();
+        _swept.Clear();
+        return swept;
+    }
+
+    /// <summary>True if the 36-byte token has been revoked.</summary>
+    public bool IsRevoked(ReadOnlySpan<byte> token)
+    {
+        foreach (var revoked in _revoked)
+        {
+            if (revoked.Token.Span.SequenceEqual(token))
+                return true;
+        }
+
+        return false;
+    }
+
+    /// <summary>
+    /// Drops what the latest sweep has ended. Costs one comparison unless something has expired.
+    /// </summary>
+    public void Sweep(long now)
+    {
+        if (!MessageLifetime.IsSwept(_earliestExpiry, now))
+            return;
+        _earliestExpiry = long.MaxValue;
+        foreach (var (@namespace, entries) in _namespaces)
+        {
+            entries.RemoveAll(entry =>
+            {
+                if (!MessageLifetime.IsSwept(entry.Expiry, now))
+                {
+                    _earliestExpiry = Math.Min(_earliestExpiry, entry.Expiry);
+                    return false;
+                }
+
+                Forget(entry.Hash);
+                _swept.Add(entry.Hash);
+                return true;
+            });
+            if (entries.Count == 0)
+                _namespaces.Remove(@namespace);
+        }
+    }
+
+    /// <summary>The message with this hash.</summary>
+    public bool TryGet(MessageHash hash, out MessageEntry entry)
+    {
+        var found = TryFind(hash, out var list, out var position);
+        entry = found ? list[position] : default;
+        return found;
+    }
+
+    /// <summary>All messages of one namespace, or of all if it is null, up to and with a timestamp.</summary>
+    public IEnumerable<MessageEntry> All(short? @namespace, long before) =>
+        _namespaces.Where(one => @namespace is null || one.Key == @namespace)
+            .SelectMany(one => one.Value).Where(entry => entry.Timestamp <= before);
+
+    /// <summary>Records a removal that the store has confirmed. Its cost does not depend on how many are removed.</summary>
+    public void Removed(HashSet<MessageHash> hashes)
+    {
+        foreach (var (@namespace, entries) in _namespaces)
+        {
+            entries.RemoveAll(entry =>
+            {
+                if (!hashes.Contains(entry.Hash))
+                    return false;
+                Forget(entry.Hash);
+                return true;
+            });
+            if (entries.Count == 0)
+                _namespaces.Remove(@namespace);
+        }
+    }
+
+    /// <summary>Records a new expiry that the store has confirmed.</summary>
+    public void ExpirySet(MessageHash hash, long expiry)
+    {
+        if (!TryFind(hash, out var list, out var position))
+            return;
+        ref var entry = ref CollectionsMarshal.AsSpan(list)[position];
+        entry = entry with { Expiry = expiry };
+        _earliestExpiry = Math.Min(_earliestExpiry, expiry);
+    }
+
+    /// <summary>The hashes of all messages of a namespace but <paramref name="except"/>.</summary>
+    public MessageHash[] Others(short @namespace, MessageHash except) =>
+        _namespaces.TryGetValue(@namespace, out var entries)
+            ? [.. entries.Where(entry => entry.Hash != except).Select(entry => entry.Hash)]
+            : [];
+
+    /// <summary>Records an append that the store has confirmed.</summary>
+    public void Stored(NewMessage message, int size, in AppendResult result, ReadOnlySpan<MessageHash> replaced)
+    {
+        foreach (var hash in replaced)
+            Remove(hash);
+        if (TryFind(message.Hash, out var list, out var position))
+        {
+            ref var entry = ref CollectionsMarshal.AsSpan(list)[position];
+            entry = entry with { Expiry = result.Expiry };
+            _earliestExpiry = Math.Min(_earliestExpiry, result.Expiry);
+        }
+        else
+        {
+            Add(new(message.Hash, message.Namespace, result.Timestamp, result.Expiry, size, result.Sequence));
+        }
+
+        Version = result.Version.After;
+    }
+
+    /// <summary>
+    /// Selects messages of a namespace in storage order (storage-rpc.md, 9): those after <paramref name="after"/>, or all if it is not there,
+    /// as many as the limits allow but at least one. <paramref name="more"/> tells whether a limit kept a further one out.
+    /// </summary>
+    public ReadOnlySpan<MessageEntry> Select(short @namespace, MessageHash? after, int? maxCount, int? maxSize, out bool more)
+    {
+        more = false;
+        if (!_namespaces.TryGetValue(@namespace, out var entries))
+            return [];
+        var candidates = CollectionsMarshal.AsSpan(entries);
+        if (after is { } hash && TryFind(hash, out var list, out var position) && ReferenceEquals(list, entries))
+            candidates = candidates[(position + 1)..];
+
+        var page = new RetrievePage(maxCount, maxSize);
+        var taken = 0;
+        while (taken < candidates.Length && page.TryAdd(candidates[taken].Size))
+            taken++;
+        more = taken < candidates.Length;
+        return candidates[..taken];
+    }
+
+    private void Add(MessageEntry entry)
+    {
+        ref var entries = ref CollectionsMarshal.GetValueRefOrAddDefault(_namespaces, entry.Namespace, out _);
+        (entries ??= new(capacity: 1)).Add(entry);
+        Count++;
+        _earliestExpiry = Math.Min(_earliestExpiry, entry.Expiry);
+        if (_table is not null)
+            _table[entry.Hash] = (entry.Namespace, entry.Sequence);
+        else if (Count > TableThreshold)
+            _table = _namespaces.Values.SelectMany(all => all).ToDictionary(one => one.Hash, one => (one.Namespace, one.Sequence));
+    }
+
+    private void Remove(MessageHash hash)
+    {
+        if (!TryFind(hash, out var list, out var position))
+            return;
+        list.RemoveAt(position);
+        Forget(hash);
+    }
+
+    private void Forget(MessageHash hash)
+    {
+        Count--;
+        _table?.Remove(hash);
+    }
+
+    private bool TryFind(MessageHash hash, out List<MessageEntry> list, out int position)
+    {
+        if (_table is not null)
+        {
+            if (_table.TryGetValue(hash, out var place))
+            {
+                list = _namespaces[place.Namespace];
+                position = FindSequence(list, place.Sequence);
+                return true;
+            }
+        }
+        else
+        {
+            foreach (var entries in _namespaces.Values)
+            {
+                // A client polls with the last message it saw, which is mostly the last one there is.
+                for (var i = entries.Count - 1; i >= 0; i--)
+                {
+                    if (entries[i].Hash == hash)
+                    {
+                        list = entries;
+                        position = i;
+                        return true;
+                    }
+                }
+            }
+        }
+
+        list = [];
+        position = -1;
+        return false;
+    }
+
+    private static int FindSequence(List<MessageEntry> entries, long sequence)
+    {
+        var (low, high) = (0, entries.Count - 1);
+        while (low < high)
+        {
+            var middle = (low + high) / 2;
+            if (entries[middle].Sequence < sequence)
+                low = middle + 1;
+            else
+                high = middle;
+        }
+
+        return low;
+    }
+}

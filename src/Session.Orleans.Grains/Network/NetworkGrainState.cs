@@ -1,0 +1,37 @@
+namespace Session.Orleans.Grains.Network;
+
+/// <summary>What the network grain persists.</summary>
+[GenerateSerializer, Alias("session.NetworkGrainState")]
+public sealed class NetworkGrainState
+{
+    /// <summary>Fingerprint of the secret the nodes were derived from; empty before the first configuration.</summary>
+    [Id(0)]
+    public string SecretFingerprint { get; set; } = "";
+
+    /// <summary>Version of the state, see <see cref="NetworkState.Version"/>.</summary>
+    [Id(1)]
+    public long Version { get; set; }
+
+    /// <summary>Version of the node table.</summary>
+    [Id(2)]
+    public long TableVersion { get; set; }
+
+    /// <summary>Height of the top block.</summary>
+    [Id(3)]
+    public long Height { get; set; }
+
+    /// <summary>Index of the next node to be registered.</summary>
+    [Id(4)]
+    public int NextIndex { get; set; }
+
+    /// <summary>The plan in force; null before the first configuration.</summary>
+    [Id(5)]
+    public NetworkPlan? Plan { get; set; }
+
+    /// <summary>All registered nodes in ascending order of their index.</summary>
+    [Id(6)]
+    public NodeRecord[] Nodes { get; set; } = [];
+
+    /// <summary>True once the network has been configured.</summary>
+    public bool IsConfigured => Plan is not null;
+}

@@ -1,0 +1,68 @@
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+
+namespace Session.Orleans.Grains.Network;
+
+/// <summary>
+/// Keeps the silo's view current: configures the network at start, listens for changes, and renews the subscription often enough to
+/// notice a lost one.
+/// </summary>
+internal sealed partial class NetworkViewUpdater(
+    IGrainFactory grains, NetworkViewSource source, NetworkKeys keys, IOptions<NetworkOptions> options,
+    IHostApplicationLifetime lifetime, TimeProvider time, ILogger<NetworkViewUpdater> logger) : BackgroundService, INetworkObserver
+{
+    private static readonly TimeSpan RenewPeriod = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan RetryPeriod = TimeSpan.FromMilliseconds(200);
+
+    public Task ChangedAsync(NetworkState state)
+    {
+        Offer(state);
+        return Task.CompletedTask;
+    }
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        var network = grains.GetGrain<INetworkGrain>(options.Value.Name);
+        var self = grains.CreateObjectReference<INetworkObserver>(this);
+        var configured = false;
+        while (!stoppingToken.IsCancellationRequested)
+        {
+            var pause = RenewPeriod;
+            try
+            {
+                if (!configured)
+                    Offer(await network.ConfigureAsync(ToPlan(options.Value)));
+                configured = true;
+                Offer(await network.SubscribeAsync(self));
+            }
+            catch (NetworkPlanException exception)
+            {
+                LogPlanRefused(exception.Message);
+                source.Fail(exception);
+                lifetime.StopApplication();
+                return;
+            }
+            catch (Exception exception) when (exception is not OperationCanceledException)
+            {
+                // The silo that ran the network grain may just have died; the next call activates it elsewhere.
+                LogRenewFailed(exception);
+                pause = RetryPeriod;
+            }
+
+            await Task.Delay(pause, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    private static NetworkPlan ToPlan(NetworkOptions options) =>
+        new(options.Nodes, options.SwarmSize, options.BlockTime, options.HardForkMajor, options.HardForkRevision);
+
+    private void Offer(NetworkState state) =>
+        source.Offer(state, (next, previous) => NetworkView.Create(next, previous, keys, options.Value, grains));
+
+    [LoggerMessage(EventId = 2011, Level = LogLevel.Critical, Message = "{Reason}")]
+    private partial void LogPlanRefused(string reason);
+
+    [LoggerMessage(EventId = 2012, Level = LogLevel.Warning, Message = "The network grain did not answer; trying again")]
+    private partial void LogRenewFailed(Exception exception);
+}

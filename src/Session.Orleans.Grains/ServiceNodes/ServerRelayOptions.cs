@@ -1,0 +1,29 @@
+using System.ComponentModel.DataAnnotations;
+using Microsoft.Extensions.Options;
+
+namespace Session.Orleans.Grains.ServiceNodes;
+
+/// <summary>Which servers outside the network an exit node may post to (onion-requests.md, 5).</summary>
+public sealed class ServerRelayOptions
+{
+    /// <summary>Configuration section.</summary>
+    public const string Section = "ServerRelay";
+
+    /// <summary>
+    /// Allowed servers as <c>host:port</c>. Empty by default: relaying to arbitrary hosts would let anybody use the network to reach what
+    /// only its machines can reach.
+    /// </summary>
+    public IList<string> AllowedHosts { get; } = [];
+
+    /// <summary>How long a server may take; the network's own limit is 25 s.</summary>
+    [Range(typeof(TimeSpan), "00:00:01", "00:00:25", ErrorMessage = "ServerRelay:Timeout must be between 1 s and 25 s.")]
+    public TimeSpan Timeout { get; set; } = TimeSpan.FromSeconds(25);
+
+    /// <summary>Largest reply that is passed on, in bytes.</summary>
+    [Range(1024, 64 * 1024 * 1024, ErrorMessage = "ServerRelay:MaxReplyBytes must be between 1 KiB and 64 MiB.")]
+    public int MaxReplyBytes { get; set; } = 12 * 1024 * 1024;
+}
+
+/// <summary>Checks the annotations of <see cref="ServerRelayOptions"/> at start.</summary>
+[OptionsValidator]
+internal sealed partial class ServerRelayOptionsValidator : IValidateOptions<ServerRelayOptions>;

@@ -1,0 +1,120 @@
+using System.Diagnostics;
+using Microsoft.Extensions.Logging;
+using Session.Orleans.Grains.Network;
+using Session.Orleans.Protocol.Onion;
+
+namespace Session.Orleans.Grains.ServiceNodes;
+
+/// <summary>
+/// Plays one service node. Reentrant: a hop spends nearly all its time waiting for the next one, and no field changes after activation, so
+/// that any interleaving is safe.
+/// </summary>
+[GrainType("service-node"), Reentrant]
+internal sealed partial class ServiceNodeGrain(
+    NetworkViewSource views, StorageRpcService storageRpc, ServerRelay serverRelay, ILogger<ServiceNodeGrain> logger) : Grain, IServiceNodeGrain
+{
+    private Ed25519PublicKey _key;
+
+    public override Task OnActivateAsync(CancellationToken cancellationToken)
+    {
+        _key = Ed25519PublicKey.ParseHex(this.GetPrimaryKeyString());
+        return Task.CompletedTask;
+    }
+
+    public async ValueTask<NodeReply> StorageRpcAsync(ReadOnlyMemory<byte> body, CancellationToken cancellationToken)
+    {
+        if (!TryGetSelf(out var view, out var self))
+            return NotReady();
+        return await storageRpc.ExecuteAsync(self, view, body, cancellationToken);
+    }
+
+    public async ValueTask<NodeReply> RelayAsync(RelayRequest request, CancellationToken cancellationToken)
+    {
+        if (!TryGetSelf(out var view, out var self))
+            return NotReady();
+
+        // The guard is told 0 or what the client pretends and never refuses; the others count from 1 (onion-requests.md, 4).
+        var number = Math.Max(request.Number, 1);
+        using var activity = StartActivity(self, number);
+        if (number > OnionEnvelope.MaxHopNumber && !request.IsGuard)
+            return Ended(activity, "refused", NodeReply.Text(400, "onion request max path length exceeded"));
+
+        if (!OnionLayer.TryOpen(self.Keys.X25519, request.EphemeralKey, request.Cipher, request.Ciphertext.Span, out var plaintext, out var key))
+            return Ended(activity, "invalid", NodeReply.Text(400, "Invalid ciphertext"));
+        if (!OnionInstruction.TryParse(plaintext, out var instruction))
+            return Ended(activity, "invalid", SealError(key, 400, "Invalid json"));
+
+        switch (instruction)
+        {
+            case OnionInstruction.ToNode next:
+                activity?.SetTag(GrainsTelemetry.Instruction, "node");
+                return Ended(activity, null, await ForwardAsync(view, next, number, cancellationToken));
+            case OnionInstruction.ToServer server:
+                if (!server.IsAllowed || !serverRelay.IsAllowed(server))
+                    return Ended(activity, "server", SealError(key, 400, "Invalid url"));
+                activity?.SetTag(GrainsTelemetry.Instruction, "server");
+                return Ended(activity, null, await serverRelay.PostAsync(server, cancellationToken));
+            case OnionInstruction.ToDestination destination:
+                activity?.SetTag(GrainsTelemetry.Instruction, "destination");
+                var reply = await storageRpc.ExecuteAsync(self, view, destination.Request, cancellationToken);
+                return Ended(activity, null, new(
+                    200, OnionReply.Seal(key, reply.Status, reply.Body.Span, reply.IsJson, destination.Json, destination.Base64), IsJson: false));
+            default:
+                throw new UnreachableException();
+        }
+    }
+
+    private async ValueTask<NodeReply> ForwardAsync(NetworkView view, OnionInstruction.ToNode next, int number, CancellationToken cancellationToken)
+    {
+        if (!view.TryGetNode(next.Destination, out var node) || !node.Record.IsFunded)
+            return NodeReply.Text(502, "Next node not found: " + next.Destination);
+        try
+        {
+            var reply = await node.Grain.RelayAsync(new(next.Ciphertext, next.EphemeralKey, next.Cipher, number + 1), cancellationToken);
+            return Crosses(reply.Status) ? reply : reply with { Status = 500 };
+        }
+        catch (Exception exception) when (exception is TimeoutException or OrleansMessageRejectionException or SiloUnavailableException)
+        {
+            LogNextHopFailed(exception);
+            return NodeReply.Text(504, "Request time out");
+        }
+    }
+
+    /// <summary>Codes that survive the way from one node to another; all others become 500 (onion-requests.md, 6).</summary>
+    private static bool Crosses(int status) =>
+        status is 200 or 400 or 401 or 403 or 404 or 406 or 410 or 413 or 421 or 429 or 502 or 503 or 504;
+
+    private static NodeReply SealError(in OnionLayerKey key, int status, string text) =>
+        new(200, OnionReply.Seal(key, status, System.Text.Encoding.UTF8.GetBytes(text), bodyIsJson: false, json: false, base64: true), IsJson: false);
+
+    private bool TryGetSelf(out NetworkView view, out ServiceNode self)
+    {
+        self = null!;
+        return views.TryGet(out view!) && view.TryGetNode(_key, out self!) && view.IsHardForkReady;
+    }
+
+    private NodeReply NotReady() => NodeReply.Text(503, "Snode not ready: " + _key);
+
+    private static Activity? StartActivity(ServiceNode self, int number) =>
+        GrainsTelemetry.Source.StartActivity(GrainsTelemetry.HopSpan)?
+            .SetTag(GrainsTelemetry.HopNumber, number)
+            .SetTag(GrainsTelemetry.Node, self.ShortId)
+            .SetTag(GrainsTelemetry.Swarm, self.SwarmId.ToString());
+
+    private static NodeReply Ended(Activity? activity, string? instruction, NodeReply reply)
+    {
+        if (activity is not null)
+        {
+            if (instruction is not null)
+                activity.SetTag(GrainsTelemetry.Instruction, instruction);
+            activity.SetTag(GrainsTelemetry.Status, reply.Status);
+            if (reply.Status >= 500)
+                activity.SetStatus(ActivityStatusCode.Error);
+        }
+
+        return reply;
+    }
+
+    [LoggerMessage(EventId = 2201, Level = LogLevel.Warning, Message = "The next hop did not answer")]
+    private partial void LogNextHopFailed(Exception exception);
+}

@@ -1,0 +1,206 @@
+using System.Collections.Immutable;
+using System.Diagnostics;
+using Session.Orleans.Grains.Network;
+using Session.Orleans.Protocol.StorageRpc;
+
+namespace Session.Orleans.Grains.ServiceNodes;
+
+/// <content>Requests to a mailbox.</content>
+internal sealed partial class StorageRpcService
+{
+    private ValueTask<StorageReply> ExecuteMailboxAsync(Call call, AccountRequest request)
+    {
+        // The order is the specification's: first the swarm, then times and signature, then revocation, which only the mailbox knows.
+        if (call.View.SwarmOf(request.Account) is not { } swarm || swarm.Id != call.Self.SwarmId)
+            return new(SwarmOf(call, request.Account, status: 421));
+        if (request.Check(call.Clock) is { } error)
+            return new(StorageReply.FromError(error));
+
+        var mailbox = grains.GetGrain<IMailboxGrain>(request.Account.ToString());
+        var token = request.TokenCheck is { } check ? check.Token.AsSpan().ToArray() : default(ReadOnlyMemory<byte>);
+        return request switch
+        {
+            StoreRequest store => StoreAsync(call, swarm, mailbox, store, token),
+            RetrieveRequest retrieve => RetrieveAsync(call, mailbox, retrieve, token),
+            GetExpiriesRequest expiries => GetExpiriesAsync(call, mailbox, expiries, token),
+            DeleteRequest delete => DeleteAsync(call, swarm, mailbox, delete, token),
+            DeleteAllRequest deleteAll => DeleteAllAsync(call, swarm, mailbox, deleteAll, token),
+            DeleteBeforeRequest deleteBefore => DeleteBeforeAsync(call, swarm, mailbox, deleteBefore, token),
+            ExpireRequest expire => ExpireAsync(call, swarm, mailbox, expire, token),
+            ExpireAllRequest expireAll => ExpireAllAsync(call, swarm, mailbox, expireAll, token),
+            RevokeSubaccountRequest revoke => RevokeAsync(call, swarm, mailbox, revoke),
+            UnrevokeSubaccountRequest unrevoke => UnrevokeAsync(call, swarm, mailbox, unrevoke),
+            _ => throw new UnreachableException(),
+        };
+    }
+
+    private static async ValueTask<StorageReply> StoreAsync(
+        Call call, Swarm swarm, IMailboxGrain mailbox, StoreRequest request, ReadOnlyMemory<byte> token)
+    {
+        var hash = request.ComputeHash();
+        var receipt = await mailbox.StoreAsync(
+            new(hash, request.Namespace, request.Timestamp, request.Expiry, request.Data, token), call.CancellationToken);
+        if (receipt.Outcome is MailboxOutcome.Revoked)
+            return Revoked(request);
+        var members = MembersAfter(call, swarm, receipt.Outcome);
+        var effect = new StoreEffect(hash, receipt.Expiry, receipt.AlreadyStored);
+        return Write(output => SwarmReplies.WriteStore(output, members, effect, call.Clock));
+    }
+
+    private static async ValueTask<StorageReply> RetrieveAsync(
+        Call call, IMailboxGrain mailbox, RetrieveRequest request, ReadOnlyMemory<byte> token)
+    {
+        var page = await mailbox.RetrieveAsync(
+            new(request.Namespace, request.LastHash, request.MaxCount, request.MaxSize, token), call.CancellationToken);
+        if (page.Outcome is MailboxOutcome.Revoked)
+            return Revoked(request);
+        if (page.Outcome is MailboxOutcome.StoreFailed)
+            return RetrieveFailed(request);
+        var messages = ImmutableArray.CreateRange(page.Messages, message =>
+            new RetrievedMessage(message.Hash, message.Timestamp, message.Expiry, message.Data));
+        return Write(output => StorageReplies.WriteRetrieve(output, messages.AsSpan(), page.More, call.Clock));
+    }
+
+    private static async ValueTask<StorageReply> GetExpiriesAsync(
+        Call call, IMailboxGrain mailbox, GetExpiriesRequest request, ReadOnlyMemory<byte> token)
+    {
+        var found = await mailbox.FindAsync(new(Known(request.Messages), null, null, token), call.CancellationToken);
+        if (found.Outcome is MailboxOutcome.Revoked)
+            return Revoked(request);
+        if (found.Outcome is MailboxOutcome.StoreFailed)
+            return RetrieveFailed(request);
+        var expiries = ToExpiries(found.Changed);
+        return Write(output => StorageReplies.WriteExpiries(output, expiries));
+    }
+
+    private static async ValueTask<StorageReply> DeleteAsync(
+        Call call, Swarm swarm, IMailboxGrain mailbox, DeleteRequest request, ReadOnlyMemory<byte> token)
+    {
+        var change = await mailbox.RemoveAsync(new(Known(request.Messages), null, null, token), call.CancellationToken);
+        if (change.Outcome is MailboxOutcome.Revoked)
+            return Revoked(request);
+        var members = MembersAfter(call, swarm, change.Outcome);
+        var deleted = change.Changed.Select(message => message.Hash).ToArray();
+        var status = 200;
+        var reply = Write(output => status = SwarmReplies.WriteDelete(output, members, request, deleted, call.Clock));
+        return reply with { Status = status };
+    }
+
+    private static async ValueTask<StorageReply> DeleteAllAsync(
+        Call call, Swarm swarm, IMailboxGrain mailbox, DeleteAllRequest request, ReadOnlyMemory<byte> token)
+    {
+        var change = await mailbox.RemoveAsync(new(default, Filter(request.Namespace), null, token), call.CancellationToken);
+        if (change.Outcome is MailboxOutcome.Revoked)
+            return Revoked(request);
+        var members = MembersAfter(call, swarm, change.Outcome);
+        var deleted = ToNamespaced(change.Changed);
+        return Write(output => SwarmReplies.WriteDeleteAll(output, members, request, deleted, call.Clock));
+    }
+
+    private static async ValueTask<StorageReply> DeleteBeforeAsync(
+        Call call, Swarm swarm, IMailboxGrain mailbox, DeleteBeforeRequest request, ReadOnlyMemory<byte> token)
+    {
+        var change = await mailbox.RemoveAsync(new(default, Filter(request.Namespace), request.Before, token), call.CancellationToken);
+        if (change.Outcome is MailboxOutcome.Revoked)
+            return Revoked(request);
+        var members = MembersAfter(call, swarm, change.Outcome);
+        var deleted = ToNamespaced(change.Changed);
+        return Write(output => SwarmReplies.WriteDeleteBefore(output, members, request, deleted, call.Clock));
+    }
+
+    private static async ValueTask<StorageReply> ExpireAsync(
+        Call call, Swarm swarm, IMailboxGrain mailbox, ExpireRequest request, ReadOnlyMemory<byte> token)
+    {
+        if (request.TokenCheck?.WhenValid is { } refusal)
+        {
+            // Refused in any case, but a revoked token is told so first.
+            var check = await mailbox.FindAsync(new([], null, null, token), call.CancellationToken);
+            return check.Outcome is MailboxOutcome.Revoked ? Revoked(request) : StorageReply.FromError(refusal);
+        }
+
+        // Hashes that can't be any message's are not looked up; their expiries go with them.
+        var (hashes, expiries) = (new List<MessageHash>(), new List<long>());
+        for (var i = 0; i < request.Messages.Length; i++)
+        {
+            if (request.Messages[i].TryGetHash(out var hash))
+            {
+                hashes.Add(hash);
+                expiries.Add(request.ExpiryOf(i, call.Clock.NowMs));
+            }
+        }
+
+        var change = await mailbox.SetExpiriesAsync(new([.. hashes], null, null, token), [.. expiries], request.Mode, call.CancellationToken);
+        if (change.Outcome is MailboxOutcome.Revoked)
+            return Revoked(request);
+        var members = MembersAfter(call, swarm, change.Outcome);
+        var (updated, unchanged) = (ToExpiries(change.Changed), ToExpiries(change.Unchanged));
+        return Write(output => SwarmReplies.WriteExpire(output, members, request, updated, unchanged, call.Clock));
+    }
+
+    private static async ValueTask<StorageReply> ExpireAllAsync(
+        Call call, Swarm swarm, IMailboxGrain mailbox, ExpireAllRequest request, ReadOnlyMemory<byte> token)
+    {
+        var change = await mailbox.SetExpiriesAsync(
+            new(default, Filter(request.Namespace), null, token), [request.Expiry], ExpireMode.Shorten, call.CancellationToken);
+        if (change.Outcome is MailboxOutcome.Revoked)
+            return Revoked(request);
+        var members = MembersAfter(call, swarm, change.Outcome);
+        var updated = ToNamespaced(change.Changed);
+        return Write(output => SwarmReplies.WriteExpireAll(output, members, request, updated, call.Clock));
+    }
+
+    private static async ValueTask<StorageReply> RevokeAsync(Call call, Swarm swarm, IMailboxGrain mailbox, RevokeSubaccountRequest request)
+    {
+        var receipt = await mailbox.RevokeAsync(ToBytes(request.Tokens), call.CancellationToken);
+        var members = MembersAfter(call, swarm, receipt.Outcome);
+        return Write(output => SwarmReplies.WriteRevoke(output, members, request, call.Clock));
+    }
+
+    private static async ValueTask<StorageReply> UnrevokeAsync(Call call, Swarm swarm, IMailboxGrain mailbox, UnrevokeSubaccountRequest request)
+    {
+        var receipt = await mailbox.UnrevokeAsync(ToBytes(request.Tokens), call.CancellationToken);
+        var members = MembersAfter(call, swarm, receipt.Outcome);
+        return Write(output => SwarmReplies.WriteUnrevoke(output, members, request, receipt.Count, call.Clock));
+    }
+
+    /// <summary>
+    /// The members as the reply lists them. They share one durable copy, so that one outcome is everybody's: what the store did not confirm
+    /// no member acknowledges.
+    /// </summary>
+    private static SwarmMember[] MembersAfter(Call call, Swarm swarm, MailboxOutcome outcome)
+    {
+        var failure = outcome is MailboxOutcome.StoreFailed ? MemberFailure.QueryFailure() : default;
+        var members = new SwarmMember[swarm.Members.Length];
+        for (var i = 0; i < members.Length; i++)
+            members[i] = new(swarm.Members[i].Keys, ReferenceEquals(swarm.Members[i], call.Self), failure);
+        return members;
+    }
+
+    private static StorageReply Revoked(AccountRequest request) => StorageReply.FromError(request.TokenCheck!.Value.WhenRevoked);
+
+    private static StorageReply RetrieveFailed(AccountRequest request) => StorageReply.FromError(
+        new(500, $"Internal Server Error. Could not retrieve messages for {request.Account.ToShortString()}"));
+
+    private static ImmutableArray<MessageHash> Known(ImmutableArray<MessageHashText> texts)
+    {
+        var hashes = ImmutableArray.CreateBuilder<MessageHash>(texts.Length);
+        foreach (var text in texts)
+        {
+            if (text.TryGetHash(out var hash))
+                hashes.Add(hash);
+        }
+
+        return hashes.DrainToImmutable();
+    }
+
+    private static short? Filter(NamespaceSelector selector) => selector.IsAll ? null : selector.Namespace;
+
+    private static HashExpiry[] ToExpiries(ImmutableArray<MessageInfo> messages) =>
+        [.. messages.Select(message => new HashExpiry(message.Hash, message.Expiry))];
+
+    private static NamespacedHash[] ToNamespaced(ImmutableArray<MessageInfo> messages) =>
+        [.. messages.Select(message => new NamespacedHash(message.Namespace, message.Hash))];
+
+    private static ImmutableArray<ReadOnlyMemory<byte>> ToBytes(ImmutableArray<SubaccountToken> tokens) =>
+        ImmutableArray.CreateRange(tokens, token => (ReadOnlyMemory<byte>)token.AsSpan().ToArray());
+}

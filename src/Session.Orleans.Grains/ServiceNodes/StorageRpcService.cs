@@ -1,0 +1,120 @@
+using System.Buffers;
+using System.Collections.Immutable;
+using System.Diagnostics;
+using System.Text.Json;
+using Session.Orleans.Grains.Network;
+using Session.Orleans.Protocol.StorageRpc;
+using Session.Orleans.Protocol.Swarms;
+
+namespace Session.Orleans.Grains.ServiceNodes;
+
+/// <summary>
+/// Executes the storage RPC on behalf of a service node: parsing, the swarm check, times and signatures, the call of the mailbox, and the
+/// reply with every member's signature (storage-rpc.md). The same for requests that came directly and those that came through an onion.
+/// </summary>
+internal sealed partial class StorageRpcService(IGrainFactory grains, TimeProvider time)
+{
+    private static readonly StorageParseOptions ParseOptions = new(TestNetwork: true);
+
+    /// <summary>Executes one request.</summary>
+    /// <param name="self">The node that was asked.</param>
+    /// <param name="view">The network as this silo sees it.</param>
+    /// <param name="body">The request's JSON text.</param>
+    /// <param name="cancellationToken">Cancelled when the client hangs up.</param>
+    public async ValueTask<NodeReply> ExecuteAsync(
+        ServiceNode self, NetworkView view, ReadOnlyMemory<byte> body, CancellationToken cancellationToken)
+    {
+        using var activity = GrainsTelemetry.Source.StartActivity(GrainsTelemetry.RpcSpan);
+        if (!StorageRequest.TryParse(body.Span, ParseOptions, out var request, out var error))
+        {
+            activity?.SetTag(GrainsTelemetry.Status, error.Status);
+            return NodeReply.Text(error.Status, error.Text);
+        }
+
+        var clock = new ServerClock(time.GetUtcNow().ToUnixTimeMilliseconds(), view.HardFork);
+        var reply = await ExecuteAsync(new(self, view, clock, cancellationToken), request);
+        activity?.SetTag(GrainsTelemetry.Method, request.Method)
+            .SetTag(GrainsTelemetry.Swarm, self.SwarmId.ToString())
+            .SetTag(GrainsTelemetry.Status, reply.Status);
+        return new(reply.Status, reply.Body, reply.IsJson);
+    }
+
+    private ValueTask<StorageReply> ExecuteAsync(Call call, StorageRequest request) => request switch
+    {
+        AccountRequest mailbox => ExecuteMailboxAsync(call, mailbox),
+        BatchRequest batch => BatchAsync(call, batch.Requests),
+        SequenceRequest sequence => SequenceAsync(call, sequence.Requests),
+        IfElseRequest ifElse => IfElseAsync(call, ifElse),
+        GetSwarmRequest getSwarm => new(SwarmOf(call, getSwarm.Account, status: 200)),
+        InfoRequest => new(Write(output => StorageReplies.WriteInfo(output, call.Clock))),
+        OxendRequest oxend => new(Oxend(call, oxend)),
+        _ => throw new UnreachableException(),
+    };
+
+    /// <summary>All at once: what they do to the same mailbox is put in order there.</summary>
+    private async ValueTask<StorageReply> BatchAsync(Call call, ImmutableArray<StorageRequest> requests)
+    {
+        var running = new Task<StorageReply>[requests.Length];
+        for (var i = 0; i < requests.Length; i++)
+            running[i] = ExecuteAsync(call, requests[i]).AsTask();
+        var replies = await Task.WhenAll(running);
+        return Write(output => StorageReplies.WriteBatch(output, replies));
+    }
+
+    private async ValueTask<StorageReply> SequenceAsync(Call call, ImmutableArray<StorageRequest> requests)
+    {
+        var replies = new List<StorageReply>(requests.Length);
+        foreach (var request in requests)
+        {
+            replies.Add(await ExecuteAsync(call, request));
+            if (!replies[^1].IsSuccess)
+                break;
+        }
+
+        return Write(output => StorageReplies.WriteBatch(output, [.. replies]));
+    }
+
+    private async ValueTask<StorageReply> IfElseAsync(Call call, IfElseRequest request)
+    {
+        var holds = request.Condition.Holds(call.View.HardFork, call.View.Height);
+        StorageReply? result = (holds ? request.Then : request.Else) is { } branch ? await ExecuteAsync(call, branch) : null;
+        return Write(output => StorageReplies.WriteIfElse(output, holds, call.View.Height, call.View.HardFork, result));
+    }
+
+    /// <summary>The account's swarm: the reply of <c>get_swarm</c> and, with status 421, the refusal of a request that went to another.</summary>
+    private static StorageReply SwarmOf(Call call, AccountId account, int status)
+    {
+        var swarm = call.View.SwarmOf(account);
+        var nodes = swarm?.SnodesJson ?? default;
+        return Write(output => StorageReplies.WriteSwarm(output, nodes.Span, swarm?.Id ?? SwarmId.Unassigned, call.Clock), status);
+    }
+
+    private static StorageReply Oxend(Call call, OxendRequest request)
+    {
+        JsonElement parameters = default;
+        if (!request.ParametersJson.IsEmpty)
+        {
+            using var document = JsonDocument.Parse(request.ParametersJson);
+            parameters = document.RootElement.Clone();
+        }
+
+        if (request.Endpoint == OxendRequest.OnsResolve)
+            return OnsResolve(call, parameters);
+        if (!ServiceNodeList.TryParse(parameters, out var list))
+            return StorageReply.FromError(new(400, "RPC error -32602: Invalid params"));
+        var result = new ArrayBufferWriter<byte>();
+        using (var json = new Utf8JsonWriter(result))
+            list.Write(json, call.View);
+        return Write(output => StorageReplies.WriteOxend(output, result.WrittenSpan, call.Clock));
+    }
+
+    private static StorageReply Write(Action<IBufferWriter<byte>> write, int status = 200)
+    {
+        var output = new ArrayBufferWriter<byte>();
+        write(output);
+        return StorageReply.Json(output.WrittenMemory, status);
+    }
+
+    /// <summary>What every step of one request needs.</summary>
+    private sealed record Call(ServiceNode Self, NetworkView View, ServerClock Clock, CancellationToken CancellationToken);
+}

@@ -1,0 +1,88 @@
+using System.ComponentModel.DataAnnotations;
+using System.Net;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Hosting;
+using Orleans.Configuration;
+using Session.Orleans.Gateway.Hosting;
+using Session.Orleans.Grains;
+using Session.Orleans.Storage;
+using StackExchange.Redis;
+
+namespace Session.Orleans.Silo;
+
+/// <summary>Puts a silo with its gateway together: options, store, Orleans, telemetry, HTTP.</summary>
+public static class SiloHost
+{
+    /// <summary>Prefix of environment variables that set options, for example <c>SESSION_Network__Nodes</c>.</summary>
+    public const string EnvironmentPrefix = "SESSION_";
+
+    private const string ServiceId = "session-orleans";
+
+    /// <summary>
+    /// Builds the host. Options come from the environment and then from <paramref name="settings"/>, whose keys are option names such as
+    /// <c>Gateway:SeedPort</c>.
+    /// </summary>
+    /// <exception cref="ValidationException">An option is out of its range; the message names it.</exception>
+    /// <exception cref="InvalidOperationException">The store can't be reached.</exception>
+    public static async Task<WebApplication> BuildAsync(IEnumerable<KeyValuePair<string, string?>> settings)
+    {
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.Configuration.AddEnvironmentVariables(EnvironmentPrefix).AddInMemoryCollection(settings);
+        builder.WebHost.UseKestrelHttpsConfiguration();
+        builder.AddSessionLogging();
+
+        var silo = builder.Configuration.GetSection(SiloOptions.Section).Get<SiloOptions>() ?? new();
+        Validator.ValidateObject(silo, new ValidationContext(silo), validateAllProperties: true);
+        if (!IPAddress.TryParse(silo.AdvertisedAddress, out var address))
+            throw new ValidationException($"Silo:AdvertisedAddress must be an IP address, not '{silo.AdvertisedAddress}'.");
+
+        var redis = ConfigurationOptions.Parse(silo.Redis);
+        redis.AbortOnConnectFail = false; // a store that restarts is waited for; only the first connection must succeed
+        var connection = await ConnectAsync(redis);
+
+        builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = silo.ShutdownTimeout);
+        builder.Services.TryAddSingleton(TimeProvider.System);
+        builder.Services.AddSingleton<IConnectionMultiplexer>(connection);
+        builder.Services.AddSingleton<IMailboxStore>(services => new RedisMailboxStore(connection, services.GetRequiredService<TimeProvider>()));
+        builder.Services.AddSingleton(new MailboxCensus(connection));
+        builder.UseOrleans(orleans => orleans
+            .Configure<ClusterOptions>(cluster =>
+            {
+                cluster.ClusterId = silo.ClusterId;
+                cluster.ServiceId = ServiceId;
+            })
+            .ConfigureEndpoints(address, silo.Port, gatewayPort: 0, listenOnAnyHostAddress: !IPAddress.IsLoopback(address))
+            .UseRedisClustering(clustering => clustering.ConfigurationOptions = redis)
+            .AddRedisGrainStorage(NetworkStorageName, storage => storage.ConfigurationOptions = redis)
+            .AddActivityPropagation()
+            .AddSessionGrains());
+        builder.AddSessionGateway();
+        builder.AddSessionTelemetry();
+
+        var app = builder.Build();
+        app.UseSessionGateway();
+        return app;
+    }
+
+    private const string NetworkStorageName = "network";
+
+    private static async Task<ConnectionMultiplexer> ConnectAsync(ConfigurationOptions redis)
+    {
+        var first = redis.Clone();
+        first.AbortOnConnectFail = true;
+        try
+        {
+            await using (await ConnectionMultiplexer.ConnectAsync(first))
+                return await ConnectionMultiplexer.ConnectAsync(redis);
+        }
+        catch (RedisConnectionException exception)
+        {
+            throw new InvalidOperationException(
+                $"The store at {string.Join(", ", redis.EndPoints)} can't be reached: {exception.FailureType}.", exception);
+        }
+    }
+}

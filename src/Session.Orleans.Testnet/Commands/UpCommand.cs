@@ -1,0 +1,162 @@
+using System.CommandLine;
+using System.ComponentModel.DataAnnotations;
+using System.Globalization;
+using System.Security.Cryptography;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+using Session.Orleans.Contracts;
+using Session.Orleans.EmbeddedStore;
+using Session.Orleans.Gateway.Admin;
+using Session.Orleans.Gateway.Hosting;
+using Session.Orleans.Grains.Network;
+using Session.Orleans.Silo;
+
+namespace Session.Orleans.Testnet.Commands;
+
+/// <summary><c>session-testnet up</c>: runs a whole network in this process until it is told to stop.</summary>
+internal static class UpCommand
+{
+    private const string SecretFileName = "network.secret";
+
+    private static readonly Option<int> Nodes = new("--nodes") { Description = "Number of service nodes, 1..500; real clients want at least 24", DefaultValueFactory = _ => 32 };
+    private static readonly Option<int> SwarmSize = new("--swarm-size") { Description = "Ideal number of members of a swarm, 3..50", DefaultValueFactory = _ => 7 };
+    private static readonly Option<double> BlockTime = new("--block-time") { Description = "Seconds from block to block", DefaultValueFactory = _ => 10 };
+    private static readonly Option<string> HardFork = new("--hard-fork") { Description = "Hard fork and revision of the chain; nodes serve from 19.3", DefaultValueFactory = _ => "19.4" };
+    private static readonly Option<int> NodePortBase = new("--node-port-base") { Description = "Node i listens at this port plus i", DefaultValueFactory = _ => 22100 };
+    private static readonly Option<int> SeedPort = new("--seed-port") { Description = "Port of the seed node and of all nodes by path", DefaultValueFactory = _ => 22000 };
+    private static readonly Option<int> AdminPort = new("--admin-port") { Description = "Port of the admin API and the health checks", DefaultValueFactory = _ => 22001 };
+    private static readonly Option<int> SiloPort = new("--silo-port") { Description = "Port for other silos of the cluster", DefaultValueFactory = _ => 22010 };
+    private static readonly Option<string> Bind = new("--bind") { Description = "IP address to listen on; 0.0.0.0 for all", DefaultValueFactory = _ => "127.0.0.1" };
+    private static readonly Option<string> PublicIp = new("--public-ip") { Description = "IPv4 address that the nodes advertise to clients", DefaultValueFactory = _ => "127.0.0.1" };
+    private static readonly Option<string> Data = CommonOptions.Data();
+    private static readonly Option<bool> Ephemeral = new("--ephemeral") { Description = "Keep messages in memory only; the next start is a new network" };
+    private static readonly Option<string?> NetworkSecret = new("--network-secret") { Description = "Text from which all node keys are derived, at least 16 characters; made at the first start and kept in --data by default", HelpName = "TEXT" };
+    private static readonly Option<string?> Redis = new("--redis") { Description = "Use this Redis or Valkey instead of the embedded store", HelpName = "CONNECTION" };
+    private static readonly Option<string?> Certificate = new("--cert") { Description = "Certificate chain in PEM for the HTTPS ports; self-signed by default", HelpName = "FILE" };
+    private static readonly Option<string?> Key = new("--key") { Description = "Private key in PEM for --cert", HelpName = "FILE" };
+    private static readonly Option<LogLevel> Level = new("--log-level") { Description = "Least severe log line to print on standard error", DefaultValueFactory = _ => LogLevel.Warning };
+
+    public static Command Create()
+    {
+        var command = new Command("up", "Starts a network and runs it until Ctrl-C")
+        {
+            Nodes, SwarmSize, BlockTime, HardFork, NodePortBase, SeedPort, AdminPort, SiloPort, Bind, PublicIp,
+            Data, Ephemeral, NetworkSecret, Redis, Certificate, Key, Level,
+        };
+        command.SetAction(RunAsync);
+        return command;
+    }
+
+    private static async Task<int> RunAsync(ParseResult options, CancellationToken cancellationToken)
+    {
+        var directory = Path.GetFullPath(options.GetValue(Data)!);
+        try
+        {
+            Directory.CreateDirectory(directory);
+            await using var store = OpenStore(options, directory);
+            await using var app = await SiloHost.BuildAsync(ToSettings(options, directory, options.GetValue(Redis) ?? store!.ConnectionString));
+            await app.StartAsync(cancellationToken);
+            var stopping = app.Services.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping;
+            await app.Services.GetRequiredService<NetworkViewSource>().WaitForFirstAsync(stopping);
+            var description = Describe(app, options, directory);
+            description.Save(directory);
+            Announce(description, directory);
+            await app.WaitForShutdownAsync(cancellationToken);
+            File.Delete(Path.Combine(directory, TestnetDescription.FileName));
+            return ExitCodes.Ok;
+        }
+        catch (Exception exception) when (exception is ValidationException or OptionsValidationException)
+        {
+            throw new CommandException(ExitCodes.Usage, exception.Message);
+        }
+        catch (Exception exception) when (exception is InvalidOperationException or EmbeddedStoreException or NetworkPlanException or IOException or UnauthorizedAccessException)
+        {
+            throw new CommandException(ExitCodes.Failed, exception.Message);
+        }
+    }
+
+    private static EmbeddedStore.EmbeddedStore? OpenStore(ParseResult options, string directory) =>
+        options.GetValue(Redis) is not null ? null
+            : EmbeddedStore.EmbeddedStore.Start(new()
+            {
+                Directory = options.GetValue(Ephemeral) ? null : Path.Combine(directory, "store"),
+            });
+
+    private static Dictionary<string, string?> ToSettings(ParseResult options, string directory, string redis)
+    {
+        var hardFork = options.GetValue(HardFork)!.Split('.');
+        if (hardFork.Length != 2)
+            throw new ValidationException("--hard-fork must be two numbers, for example 19.4.");
+        var level = options.GetValue(Level);
+        return new()
+        {
+            ["Network:Nodes"] = Text(options.GetValue(Nodes)),
+            ["Network:SwarmSize"] = Text(options.GetValue(SwarmSize)),
+            ["Network:BlockTime"] = TimeSpan.FromSeconds(options.GetValue(BlockTime)).ToString("c", CultureInfo.InvariantCulture),
+            ["Network:HardForkMajor"] = hardFork[0],
+            ["Network:HardForkRevision"] = hardFork[1],
+            ["Network:PublicIp"] = options.GetValue(PublicIp),
+            ["Network:NodePortBase"] = Text(options.GetValue(NodePortBase)),
+            ["Network:Secret"] = FindSecret(options, directory),
+            ["Gateway:Bind"] = options.GetValue(Bind),
+            ["Gateway:SeedPort"] = Text(options.GetValue(SeedPort)),
+            ["Gateway:AdminPort"] = Text(options.GetValue(AdminPort)),
+            ["Gateway:NodePortBase"] = Text(options.GetValue(NodePortBase)),
+            ["Gateway:NodePorts"] = Text(options.GetValue(Nodes)),
+            ["Gateway:DataDirectory"] = directory,
+            ["Gateway:CertificateFile"] = options.GetValue(Certificate),
+            ["Gateway:KeyFile"] = options.GetValue(Key),
+            ["Silo:Port"] = Text(options.GetValue(SiloPort)),
+            ["Silo:Redis"] = redis,
+            ["Logging:LogLevel:Default"] = (level > LogLevel.Warning ? level : LogLevel.Warning).ToString(),
+            ["Logging:LogLevel:Session.Orleans"] = level.ToString(),
+        };
+
+        static string Text(int number) => number.ToString(CultureInfo.InvariantCulture);
+    }
+
+    private static string FindSecret(ParseResult options, string directory)
+    {
+        static string Generate() => Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(32));
+        if (options.GetValue(NetworkSecret) is { } given)
+            return given;
+        return options.GetValue(Ephemeral) ? Generate() : SecretFile.ReadOrCreate(Path.Combine(directory, SecretFileName), Generate);
+    }
+
+    private static TestnetDescription Describe(WebApplication app, ParseResult options, string directory)
+    {
+        var view = app.Services.GetRequiredService<NetworkViewSource>().Current!;
+        var bind = options.GetValue(Bind)!;
+        var host = bind is "0.0.0.0" ? "127.0.0.1" : bind;
+        var seed = $"https://{host}:{options.GetValue(SeedPort)}";
+        return new(
+            seed,
+            $"http://{host}:{options.GetValue(AdminPort)}",
+            Path.Combine(directory, AdminToken.FileName),
+            Environment.ProcessId,
+            options.GetValue(Redis) is not null ? "redis" : options.GetValue(Ephemeral) ? "memory" : "embedded",
+            options.GetValue(HardFork)!,
+            options.GetValue(SwarmSize),
+            [.. view.Nodes.Select(node => new NodeDescription(
+                node.Index, $"https://{node.IpAddress}:{node.HttpsPort}", $"{seed}/snodes/{node.PublicKey}",
+                node.PublicKey.ToString(), node.Keys.X25519.PublicKey.ToString(), node.SwarmId.ToString()))],
+            [.. view.Swarms.Select(swarm => new SwarmDescription(swarm.Id.ToString(), [.. swarm.Members.Select(member => member.Index).Order()]))]);
+    }
+
+    private static void Announce(TestnetDescription network, string directory)
+    {
+        Console.WriteLine($"testnet ready: seed={network.SeedUrl} nodes={network.Nodes.Count} swarms={network.Swarms.Count} admin={network.AdminUrl}");
+        var data = Path.GetRelativePath(Environment.CurrentDirectory, directory) is "testnet-data" ? "" : $" --data {directory}";
+        Console.WriteLine($"""
+
+            Try next, in another terminal:
+              session-testnet demo{data}      send a message through three hops and read it at the other end
+              session-testnet status{data}    height, nodes, swarms, live messages
+            A Session client takes {network.SeedUrl} as its seed node. {Path.Combine(directory, TestnetDescription.FileName)} lists every node.
+            Ctrl-C stops the network{(network.Store is "memory" ? " and forgets its messages" : "; its messages stay")}.
+            """);
+    }
+}

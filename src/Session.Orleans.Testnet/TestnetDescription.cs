@@ -1,0 +1,72 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace Session.Orleans.Testnet;
+
+/// <summary>
+/// <c>testnet.json</c> in the data directory: the running network for people and scripts. Written when the network is ready, removed when it
+/// stops.
+/// </summary>
+internal sealed record TestnetDescription(
+    string SeedUrl,
+    string AdminUrl,
+    string AdminTokenFile,
+    int ProcessId,
+    string Store,
+    string HardFork,
+    int SwarmSize,
+    IReadOnlyList<NodeDescription> Nodes,
+    IReadOnlyList<SwarmDescription> Swarms)
+{
+    /// <summary>Name of the file.</summary>
+    public const string FileName = "testnet.json";
+
+    /// <summary>Reads the description of the network that runs on <paramref name="directory"/>.</summary>
+    /// <exception cref="CommandException">There is none, or it can't be read.</exception>
+    public static TestnetDescription Load(string directory)
+    {
+        var path = Path.Combine(directory, FileName);
+        try
+        {
+            using var stream = File.OpenRead(path);
+            return JsonSerializer.Deserialize(stream, TestnetJsonContext.Default.TestnetDescription)
+                ?? throw new CommandException(ExitCodes.NotRunning, $"{path} is empty.");
+        }
+        catch (Exception exception) when (exception is FileNotFoundException or DirectoryNotFoundException)
+        {
+            throw new CommandException(ExitCodes.NotRunning,
+                $"No testnet runs on '{directory}': there is no {FileName}. Start one with 'session-testnet up', or name its folder with --data.");
+        }
+        catch (Exception exception) when (exception is JsonException or IOException or UnauthorizedAccessException)
+        {
+            throw new CommandException(ExitCodes.Failed, $"{path} can't be read: {exception.Message}");
+        }
+    }
+
+    /// <summary>Writes the file in one step, so that nobody reads half of it.</summary>
+    public void Save(string directory)
+    {
+        var path = Path.Combine(directory, FileName);
+        using (var stream = File.Create(path + ".new"))
+            JsonSerializer.Serialize(stream, this, TestnetJsonContext.Default.TestnetDescription);
+        File.Move(path + ".new", path, overwrite: true);
+    }
+}
+
+/// <summary>One service node.</summary>
+/// <param name="Index">Number of the node.</param>
+/// <param name="Url">The node's own port.</param>
+/// <param name="PathUrl">The node by path on the seed's port.</param>
+/// <param name="Ed25519">Ed25519 public key in hex.</param>
+/// <param name="X25519">X25519 public key in hex.</param>
+/// <param name="Swarm">Swarm id in hex.</param>
+internal sealed record NodeDescription(int Index, string Url, string PathUrl, string Ed25519, string X25519, string Swarm);
+
+/// <summary>One swarm.</summary>
+/// <param name="Id">Swarm id in hex.</param>
+/// <param name="Members">Indexes of its members.</param>
+internal sealed record SwarmDescription(string Id, IReadOnlyList<int> Members);
+
+[JsonSourceGenerationOptions(WriteIndented = true, PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
+[JsonSerializable(typeof(TestnetDescription))]
+internal sealed partial class TestnetJsonContext : JsonSerializerContext;
