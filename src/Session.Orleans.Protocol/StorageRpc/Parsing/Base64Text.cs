@@ -5,7 +5,7 @@ namespace Session.Orleans.Protocol.StorageRpc.Parsing;
 
 /// <summary>
 /// Base64 as the protocol takes it (storage-rpc.md, 2): standard alphabet, padding optional but complete. The library's decoder insists on
-/// padding and skips white space, so the form is checked here first.
+/// padding and on zero in unused bits, and it skips white space, so it only gets whole groups of four checked characters.
 /// </summary>
 internal static class Base64Text
 {
@@ -25,13 +25,12 @@ internal static class Base64Text
         var body = WithoutPadding(text);
         var whole = body.Length & ~3;
         _ = Base64.DecodeFromUtf8(body[..whole], bytes, out _, out var written);
+        // Two or three characters are left at most. Their unused bits may be set, which the library's decoder refuses.
         var rest = body[whole..];
-        if (rest.IsEmpty)
-            return;
-        Span<byte> quad = [(byte)'=', (byte)'=', (byte)'=', (byte)'='], triple = stackalloc byte[3];
-        rest.CopyTo(quad);
-        _ = Base64.DecodeFromUtf8(quad, triple, out _, out var tail);
-        triple[..tail].CopyTo(bytes[written..]);
+        if (rest.Length >= 2)
+            bytes[written] = (byte)((Value(rest[0]) << 2) | (Value(rest[1]) >> 4));
+        if (rest.Length == 3)
+            bytes[written + 1] = (byte)((Value(rest[1]) << 4) | (Value(rest[2]) >> 2));
     }
 
     /// <summary>Decodes text that must stand for exactly as many bytes as <paramref name="bytes"/> has.</summary>
@@ -42,6 +41,15 @@ internal static class Base64Text
         Decode(text, bytes);
         return true;
     }
+
+    private static int Value(byte character) => (char)character switch
+    {
+        >= 'a' and <= 'z' => character - 'a' + 26,
+        >= 'A' and <= 'Z' => character - 'A',
+        >= '0' and <= '9' => character - '0' + 52,
+        '+' => 62,
+        _ => 63,
+    };
 
     private static ReadOnlySpan<byte> WithoutPadding(ReadOnlySpan<byte> text) =>
         text.Length % 4 != 0 ? text : text.EndsWith("=="u8) ? text[..^2] : text.EndsWith("="u8) ? text[..^1] : text;

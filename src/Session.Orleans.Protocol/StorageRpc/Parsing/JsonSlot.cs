@@ -99,9 +99,12 @@ internal static class JsonScan
 
     private static int IndexOf(ref Utf8JsonReader reader, ReadOnlySpan<byte[]> names)
     {
+        // Names are hardly ever escaped, and then a plain comparison does.
+        var escaped = reader.ValueIsEscaped;
+        var text = reader.ValueSpan;
         for (var i = 0; i < names.Length; i++)
         {
-            if (reader.ValueTextEquals(names[i]))
+            if (escaped ? reader.ValueTextEquals(names[i]) : text.SequenceEqual(names[i]))
                 return i;
         }
 
