@@ -154,7 +154,7 @@ public sealed class SwarmCompositionTests
                     Assert.Equal(Flatten(network), Flatten(SwarmComposition.Update(before, hash, rules)));
                 }
             },
-            iter: 40);
+            iter: 10);
     }
 
     [Fact]
@@ -169,7 +169,7 @@ public sealed class SwarmCompositionTests
                     swarm => new SwarmId(swarm.Key), swarm => (IReadOnlyList<Ed25519PublicKey>)[.. swarm.Value.Select(Key)]);
                 AssertInvariants(before, SwarmComposition.Update(before, hash, rules), rules);
             },
-            iter: 3000);
+            iter: 1500);
 
     [Fact]
     public void Update_NothingChanged_MovesNobody()
