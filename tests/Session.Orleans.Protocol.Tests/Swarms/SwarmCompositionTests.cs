@@ -171,6 +171,40 @@ public sealed class SwarmCompositionTests
             },
             iter: 1500);
 
+    // Sizes by ascending id; the first swarm lacks members. Which of the others give one away over many blocks, by index?
+    [Theory]
+    [InlineData(new[] { 4, 7, 7, 8 }, new[] { 1, 2, 3 })] // percentile size 7: more than 6
+    [InlineData(new[] { 4, 6, 9, 9 }, new[] { 2, 3 })] // percentile size 9: more than 8
+    [InlineData(new[] { 4, 5, 6, 6 }, new[] { 2, 3 })] // never below the minimum
+    [InlineData(new[] { 4, 5, 5, 9 }, new[] { 3 })]
+    public void Update_SwarmBelowMinimum_StealsOnlyFromLargeSwarms(int[] sizes, int[] expectedGivers)
+    {
+        var givers = new HashSet<int>();
+        foreach (var (sizesBefore, sizesAfter) in Rebalance(sizes))
+        {
+            Assert.Equal(5, sizesAfter[0]);
+            givers.UnionWith(Enumerable.Range(1, sizes.Length - 1).Where(i => sizesAfter[i] < sizesBefore[i]));
+        }
+
+        Assert.Equal(expectedGivers, givers.Order());
+    }
+
+    [Fact]
+    public void Update_OthersCannotSpareEnough_DissolvesTheSwarm() =>
+        Assert.All(Rebalance([1, 5, 5, 6]), sizes => Assert.Equal((0, 17), (sizes.After[0], sizes.After.Sum())));
+
+    private static IEnumerable<(int[] Before, int[] After)> Rebalance(int[] sizes)
+    {
+        var serial = 0;
+        var before = Enumerable.Range(0, sizes.Length).ToDictionary(
+            i => new SwarmId((ulong)i), i => (IReadOnlyList<Ed25519PublicKey>)[.. Enumerable.Range(0, sizes[i]).Select(_ => Key(serial++))]);
+        for (byte block = 0; block < 200; block++)
+        {
+            var after = SwarmComposition.Update(before, [block, 0, 0, 0, 0, 0, 0, 1], SwarmRules.Network);
+            yield return (sizes, [.. before.Keys.Select(id => after.TryGetValue(id, out var members) ? members.Count : 0)]);
+        }
+    }
+
     [Fact]
     public void Update_NothingChanged_MovesNobody()
     {
