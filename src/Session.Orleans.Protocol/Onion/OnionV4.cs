@@ -14,7 +14,7 @@ namespace Session.Orleans.Protocol.Onion;
 /// <param name="Method">HTTP method.</param>
 /// <param name="Endpoint">Path with query; starts with <c>/</c>.</param>
 /// <param name="Headers">Header names are compared without regard to case when the request was parsed.</param>
-/// <param name="Body">Raw bytes; null if the request has none.</param>
+/// <param name="Body">Raw bytes; null if the request has none. A null array converts to an empty body, not to none.</param>
 public sealed record OnionV4Request(string Method, string Endpoint, IReadOnlyDictionary<string, string> Headers, ReadOnlyMemory<byte>? Body)
 {
     /// <summary>The bencoded form, before encryption.</summary>
