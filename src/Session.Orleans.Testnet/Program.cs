@@ -7,6 +7,7 @@ var root = new RootCommand("Runs a Session network on this machine: service node
 {
     UpCommand.Create(),
     StatusCommand.Create(),
+    DemoCommand.Create(),
 };
 
 try

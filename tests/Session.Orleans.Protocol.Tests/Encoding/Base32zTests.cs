@@ -1,5 +1,5 @@
 using CsCheck;
-using Session.Orleans.Protocol.Encoding;
+using Session.Orleans.Protocol.Encodings;
 using Session.Orleans.Protocol.Identity;
 
 namespace Session.Orleans.Protocol.Tests.Encoding;

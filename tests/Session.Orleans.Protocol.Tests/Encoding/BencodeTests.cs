@@ -1,7 +1,7 @@
 using System.Buffers;
 using System.Globalization;
 using CsCheck;
-using Session.Orleans.Protocol.Encoding;
+using Session.Orleans.Protocol.Encodings;
 
 namespace Session.Orleans.Protocol.Tests.Encoding;
 
