@@ -3,7 +3,7 @@ using System.Globalization;
 using CsCheck;
 using Session.Orleans.Protocol.Encodings;
 
-namespace Session.Orleans.Protocol.Tests.Encoding;
+namespace Session.Orleans.Protocol.Tests.Encodings;
 
 public sealed class BencodeTests
 {

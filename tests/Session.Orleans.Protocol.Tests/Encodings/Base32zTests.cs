@@ -2,7 +2,7 @@ using CsCheck;
 using Session.Orleans.Protocol.Encodings;
 using Session.Orleans.Protocol.Identity;
 
-namespace Session.Orleans.Protocol.Tests.Encoding;
+namespace Session.Orleans.Protocol.Tests.Encodings;
 
 public sealed class Base32zTests
 {
