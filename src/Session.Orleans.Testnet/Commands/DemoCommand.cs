@@ -3,7 +3,6 @@ using System.Text;
 using Session.Orleans.Client;
 using Session.Orleans.Protocol.Cryptography;
 using Session.Orleans.Protocol.Identity;
-using Spectre.Console;
 
 namespace Session.Orleans.Testnet.Commands;
 
@@ -64,5 +63,5 @@ internal static class DemoCommand
     private static string Describe(string sender, OnionPath path, SnodeAddress destination) =>
         $"{sender} -> {string.Join(" -> ", path.Hops.Select(hop => hop.ShortId))} -> {destination.ShortId} (destination)";
 
-    private static void Say(string what, string text) => AnsiConsole.MarkupLineInterpolated($"[bold]{what,-11}[/]{text}");
+    private static void Say(string what, string text) => Console.WriteLine($"{what,-11}{text}");
 }
