@@ -8,8 +8,8 @@ namespace Session.Orleans.Contracts;
 public interface INetworkGrain : IGrainWithStringKey
 {
     /// <summary>
-    /// Brings the network to the wanted size: creates it at first, later registers missing nodes or removes the ones with the highest
-    /// index. Doing it again with the same plan changes nothing.
+    /// Brings the network to the wanted size: creates it at first, later registers missing nodes or removes those with a higher index than
+    /// wanted. Doing it again with the same plan changes nothing.
     /// </summary>
     /// <exception cref="NetworkPlanException">The stored network was made with another secret.</exception>
     [Alias("Configure")]

@@ -23,7 +23,7 @@ public sealed record NetworkState(
     [property: Id(6)] ImmutableArray<NodeRecord> Nodes);
 
 /// <summary>One service node in the registry.</summary>
-/// <param name="Index">Number from which the node's keys are derived, together with the network secret; never reused.</param>
+/// <param name="Index">Number from which the node's keys are derived, together with the network secret.</param>
 /// <param name="PublicKey">Ed25519 public key, 64 lower-case hex digits; lets a silo notice that its secret is another one.</param>
 /// <param name="State">Place in the life cycle.</param>
 /// <param name="SwarmId">The node's swarm; all ones while it is in none.</param>

@@ -10,10 +10,18 @@ var root = new RootCommand("Runs a Session network on this machine: service node
     DemoCommand.Create(),
 };
 
+var parsed = root.Parse(args);
+if (parsed.Errors.Count > 0)
+{
+    foreach (var error in parsed.Errors)
+        await Console.Error.WriteLineAsync($"session-testnet: {error.Message}");
+    return ExitCodes.Usage;
+}
+
 try
 {
     // The host drains on Ctrl-C and SIGTERM within its own limit, so the parser must not end the process before.
-    return await root.Parse(args).InvokeAsync(new() { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null });
+    return await parsed.InvokeAsync(new() { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null });
 }
 catch (CommandException exception)
 {

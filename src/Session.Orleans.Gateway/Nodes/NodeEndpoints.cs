@@ -14,7 +14,12 @@ internal sealed partial class NodeEndpoints(NetworkViewSource views, RequestGate
     public Task HandleAsync(HttpContext context, ServiceNode? node, PathString path)
     {
         if (node is null)
-            return HttpReplies.WriteNotFoundAsync(context);
+        {
+            // Before the first view nobody knows which nodes there are.
+            return views.Current is null
+                ? HttpReplies.WriteTextAsync(context, 503, "Service node is not ready: not done syncing\n")
+                : HttpReplies.WriteNotFoundAsync(context);
+        }
 
         var request = context.Request;
         if (HttpMethods.IsPost(request.Method))

@@ -37,14 +37,7 @@ internal sealed partial class NetworkGrain(
         state.SecretFingerprint = keys.Fingerprint;
         if (state.Height == 0)
             state.Height = 1;
-        var kept = state.Nodes.Take(plan.Nodes).ToList();
-        while (kept.Count < plan.Nodes)
-        {
-            var index = state.NextIndex++;
-            kept.Add(new(index, keys.ForNode(index).PublicKey.ToString(), NodeState.Active, SwarmId.Unassigned.Value, state.Height, state.Height));
-        }
-
-        state.Nodes = Compose(kept, keys.BlockHash(state.Height), plan.SwarmSize);
+        state.Nodes = Compose(WithNodes(plan.Nodes), keys.BlockHash(state.Height), plan.SwarmSize);
         state.Plan = plan;
         state.TableVersion = ++state.Version;
         await storage.WriteStateAsync();
@@ -78,9 +71,21 @@ internal sealed partial class NetworkGrain(
 
     private async Task AdvanceAsync(CancellationToken cancellationToken)
     {
-        storage.State.Height++;
-        storage.State.Version++;
-        await storage.WriteStateAsync(cancellationToken);
+        try
+        {
+            storage.State.Height++;
+            storage.State.Version++;
+            await storage.WriteStateAsync(cancellationToken);
+        }
+        catch (Exception exception) when (exception is not OperationCanceledException)
+        {
+            // The store failed, or another activation has written: what is in memory is no longer what is stored. Whoever renews its
+            // subscription next gets an activation that reads it anew.
+            LogBlockFailed(exception);
+            DeactivateOnIdle();
+            return;
+        }
+
         await PublishToAllAsync();
     }
 
@@ -106,6 +111,15 @@ internal sealed partial class NetworkGrain(
         return state;
     }
 
+    // Nodes 0..count-1: a node that comes back is the same node, at the port that was opened for its index.
+    private List<NodeRecord> WithNodes(int count)
+    {
+        var height = storage.State.Height;
+        var known = storage.State.Nodes.ToDictionary(node => node.Index);
+        return [.. Enumerable.Range(0, count).Select(index => known.GetValueOrDefault(index)
+            ?? new(index, keys.ForNode(index).PublicKey.ToString(), NodeState.Active, SwarmId.Unassigned.Value, height, height))];
+    }
+
     private static NodeRecord[] Compose(List<NodeRecord> nodes, ReadOnlySpan<byte> blockHash, int swarmSize)
     {
         var before = nodes.Where(node => node.State is NodeState.Active)
@@ -121,6 +135,9 @@ internal sealed partial class NetworkGrain(
     // The real network's minimum is two below its ideal size.
     private static SwarmRules RulesFor(int swarmSize) =>
         SwarmRules.Network with { Ideal = swarmSize, Minimum = Math.Max(1, swarmSize - 2) };
+
+    [LoggerMessage(EventId = 2002, Level = LogLevel.Warning, Message = "A block could not be written")]
+    private partial void LogBlockFailed(Exception exception);
 
     [LoggerMessage(EventId = 2001, Level = LogLevel.Information, Message = "Network configured: {Nodes} nodes in swarms of about {SwarmSize}")]
     private partial void LogConfigured(int nodes, int swarmSize);

@@ -20,16 +20,12 @@ public sealed class NetworkGrainState
     [Id(3)]
     public long Height { get; set; }
 
-    /// <summary>Index of the next node to be registered.</summary>
-    [Id(4)]
-    public int NextIndex { get; set; }
-
     /// <summary>The plan in force; null before the first configuration.</summary>
-    [Id(5)]
+    [Id(4)]
     public NetworkPlan? Plan { get; set; }
 
     /// <summary>All registered nodes in ascending order of their index.</summary>
-    [Id(6)]
+    [Id(5)]
     public NodeRecord[] Nodes { get; set; } = [];
 
     /// <summary>True once the network has been configured.</summary>

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Diagnostics;
+using Microsoft.Extensions.Logging;
 using Session.Orleans.Grains.Network;
 using Session.Orleans.Protocol.StorageRpc;
 
@@ -34,12 +35,12 @@ internal sealed partial class StorageRpcService
         };
     }
 
-    private static async ValueTask<StorageReply> StoreAsync(
+    private async ValueTask<StorageReply> StoreAsync(
         Call call, Swarm swarm, IMailboxGrain mailbox, StoreRequest request, ReadOnlyMemory<byte> token)
     {
         var hash = request.ComputeHash();
-        var receipt = await mailbox.StoreAsync(
-            new(hash, request.Namespace, request.Timestamp, request.Expiry, request.Data, token), call.CancellationToken);
+        var receipt = await OrFailedAsync(mailbox.StoreAsync(
+            new(hash, request.Namespace, request.Timestamp, request.Expiry, request.Data, token), call.CancellationToken), new StoreReceipt(MailboxOutcome.StoreFailed, false, 0));
         if (receipt.Outcome is MailboxOutcome.Revoked)
             return Revoked(request);
         var members = MembersAfter(call, swarm, receipt.Outcome);
@@ -47,11 +48,11 @@ internal sealed partial class StorageRpcService
         return Write(output => SwarmReplies.WriteStore(output, members, effect, call.Clock));
     }
 
-    private static async ValueTask<StorageReply> RetrieveAsync(
+    private async ValueTask<StorageReply> RetrieveAsync(
         Call call, IMailboxGrain mailbox, RetrieveRequest request, ReadOnlyMemory<byte> token)
     {
-        var page = await mailbox.RetrieveAsync(
-            new(request.Namespace, request.LastHash, request.MaxCount, request.MaxSize, token), call.CancellationToken);
+        var page = await OrFailedAsync(mailbox.RetrieveAsync(
+            new(request.Namespace, request.LastHash, request.MaxCount, request.MaxSize, token), call.CancellationToken), MessagePage.Empty with { Outcome = MailboxOutcome.StoreFailed });
         if (page.Outcome is MailboxOutcome.Revoked)
             return Revoked(request);
         if (page.Outcome is MailboxOutcome.StoreFailed)
@@ -61,10 +62,10 @@ internal sealed partial class StorageRpcService
         return Write(output => StorageReplies.WriteRetrieve(output, messages.AsSpan(), page.More, call.Clock));
     }
 
-    private static async ValueTask<StorageReply> GetExpiriesAsync(
+    private async ValueTask<StorageReply> GetExpiriesAsync(
         Call call, IMailboxGrain mailbox, GetExpiriesRequest request, ReadOnlyMemory<byte> token)
     {
-        var found = await mailbox.FindAsync(new(Known(request.Messages), null, null, token), call.CancellationToken);
+        var found = await OrFailedAsync(mailbox.FindAsync(new(Known(request.Messages), null, null, token), call.CancellationToken), ChangeFailed);
         if (found.Outcome is MailboxOutcome.Revoked)
             return Revoked(request);
         if (found.Outcome is MailboxOutcome.StoreFailed)
@@ -73,10 +74,10 @@ internal sealed partial class StorageRpcService
         return Write(output => StorageReplies.WriteExpiries(output, expiries));
     }
 
-    private static async ValueTask<StorageReply> DeleteAsync(
+    private async ValueTask<StorageReply> DeleteAsync(
         Call call, Swarm swarm, IMailboxGrain mailbox, DeleteRequest request, ReadOnlyMemory<byte> token)
     {
-        var change = await mailbox.RemoveAsync(new(Known(request.Messages), null, null, token), call.CancellationToken);
+        var change = await OrFailedAsync(mailbox.RemoveAsync(new(Known(request.Messages), null, null, token), call.CancellationToken), ChangeFailed);
         if (change.Outcome is MailboxOutcome.Revoked)
             return Revoked(request);
         var members = MembersAfter(call, swarm, change.Outcome);
@@ -86,10 +87,11 @@ internal sealed partial class StorageRpcService
         return reply with { Status = status };
     }
 
-    private static async ValueTask<StorageReply> DeleteAllAsync(
+    private async ValueTask<StorageReply> DeleteAllAsync(
         Call call, Swarm swarm, IMailboxGrain mailbox, DeleteAllRequest request, ReadOnlyMemory<byte> token)
     {
-        var change = await mailbox.RemoveAsync(new(default, Filter(request.Namespace), null, token), call.CancellationToken);
+        var change = await OrFailedAsync(
+            mailbox.RemoveAsync(new(default, Filter(request.Namespace), null, token), call.CancellationToken), ChangeFailed);
         if (change.Outcome is MailboxOutcome.Revoked)
             return Revoked(request);
         var members = MembersAfter(call, swarm, change.Outcome);
@@ -97,10 +99,11 @@ internal sealed partial class StorageRpcService
         return Write(output => SwarmReplies.WriteDeleteAll(output, members, request, deleted, call.Clock));
     }
 
-    private static async ValueTask<StorageReply> DeleteBeforeAsync(
+    private async ValueTask<StorageReply> DeleteBeforeAsync(
         Call call, Swarm swarm, IMailboxGrain mailbox, DeleteBeforeRequest request, ReadOnlyMemory<byte> token)
     {
-        var change = await mailbox.RemoveAsync(new(default, Filter(request.Namespace), request.Before, token), call.CancellationToken);
+        var change = await OrFailedAsync(
+            mailbox.RemoveAsync(new(default, Filter(request.Namespace), request.Before, token), call.CancellationToken), ChangeFailed);
         if (change.Outcome is MailboxOutcome.Revoked)
             return Revoked(request);
         var members = MembersAfter(call, swarm, change.Outcome);
@@ -108,13 +111,13 @@ internal sealed partial class StorageRpcService
         return Write(output => SwarmReplies.WriteDeleteBefore(output, members, request, deleted, call.Clock));
     }
 
-    private static async ValueTask<StorageReply> ExpireAsync(
+    private async ValueTask<StorageReply> ExpireAsync(
         Call call, Swarm swarm, IMailboxGrain mailbox, ExpireRequest request, ReadOnlyMemory<byte> token)
     {
         if (request.TokenCheck?.WhenValid is { } refusal)
         {
             // Refused in any case, but a revoked token is told so first.
-            var check = await mailbox.FindAsync(new([], null, null, token), call.CancellationToken);
+            var check = await OrFailedAsync(mailbox.FindAsync(new([], null, null, token), call.CancellationToken), ChangeFailed);
             return check.Outcome is MailboxOutcome.Revoked ? Revoked(request) : StorageReply.FromError(refusal);
         }
 
@@ -129,7 +132,8 @@ internal sealed partial class StorageRpcService
             }
         }
 
-        var change = await mailbox.SetExpiriesAsync(new([.. hashes], null, null, token), [.. expiries], request.Mode, call.CancellationToken);
+        var change = await OrFailedAsync(
+            mailbox.SetExpiriesAsync(new([.. hashes], null, null, token), [.. expiries], request.Mode, call.CancellationToken), ChangeFailed);
         if (change.Outcome is MailboxOutcome.Revoked)
             return Revoked(request);
         var members = MembersAfter(call, swarm, change.Outcome);
@@ -137,11 +141,13 @@ internal sealed partial class StorageRpcService
         return Write(output => SwarmReplies.WriteExpire(output, members, request, updated, unchanged, call.Clock));
     }
 
-    private static async ValueTask<StorageReply> ExpireAllAsync(
+    private async ValueTask<StorageReply> ExpireAllAsync(
         Call call, Swarm swarm, IMailboxGrain mailbox, ExpireAllRequest request, ReadOnlyMemory<byte> token)
     {
-        var change = await mailbox.SetExpiriesAsync(
-            new(default, Filter(request.Namespace), null, token), [request.Expiry], ExpireMode.Shorten, call.CancellationToken);
+        var change = await OrFailedAsync(
+            mailbox.SetExpiriesAsync(
+                new(default, Filter(request.Namespace), null, token), [request.Expiry], ExpireMode.Shorten, call.CancellationToken),
+            ChangeFailed);
         if (change.Outcome is MailboxOutcome.Revoked)
             return Revoked(request);
         var members = MembersAfter(call, swarm, change.Outcome);
@@ -149,19 +155,40 @@ internal sealed partial class StorageRpcService
         return Write(output => SwarmReplies.WriteExpireAll(output, members, request, updated, call.Clock));
     }
 
-    private static async ValueTask<StorageReply> RevokeAsync(Call call, Swarm swarm, IMailboxGrain mailbox, RevokeSubaccountRequest request)
+    private async ValueTask<StorageReply> RevokeAsync(Call call, Swarm swarm, IMailboxGrain mailbox, RevokeSubaccountRequest request)
     {
-        var receipt = await mailbox.RevokeAsync(ToBytes(request.Tokens), call.CancellationToken);
+        var receipt = await OrFailedAsync(
+            mailbox.RevokeAsync(ToBytes(request.Tokens), call.CancellationToken), new RevocationReceipt(MailboxOutcome.StoreFailed, 0));
         var members = MembersAfter(call, swarm, receipt.Outcome);
         return Write(output => SwarmReplies.WriteRevoke(output, members, request, call.Clock));
     }
 
-    private static async ValueTask<StorageReply> UnrevokeAsync(Call call, Swarm swarm, IMailboxGrain mailbox, UnrevokeSubaccountRequest request)
+    private async ValueTask<StorageReply> UnrevokeAsync(Call call, Swarm swarm, IMailboxGrain mailbox, UnrevokeSubaccountRequest request)
     {
-        var receipt = await mailbox.UnrevokeAsync(ToBytes(request.Tokens), call.CancellationToken);
+        var receipt = await OrFailedAsync(
+            mailbox.UnrevokeAsync(ToBytes(request.Tokens), call.CancellationToken), new RevocationReceipt(MailboxOutcome.StoreFailed, 0));
         var members = MembersAfter(call, swarm, receipt.Outcome);
         return Write(output => SwarmReplies.WriteUnrevoke(output, members, request, receipt.Count, call.Clock));
     }
+
+    private static readonly MailboxChange ChangeFailed = MailboxChange.None(MailboxOutcome.StoreFailed);
+
+    /// <summary>A mailbox that can't be reached is one whose store did not confirm: what it did is unknown, and nothing is acknowledged.</summary>
+    private async ValueTask<T> OrFailedAsync<T>(ValueTask<T> call, T failed)
+    {
+        try
+        {
+            return await call;
+        }
+        catch (Exception exception) when (exception is TimeoutException or OrleansMessageRejectionException or SiloUnavailableException)
+        {
+            LogMailboxUnavailable(exception);
+            return failed;
+        }
+    }
+
+    [LoggerMessage(EventId = 2301, Level = LogLevel.Warning, Message = "A mailbox did not answer")]
+    private partial void LogMailboxUnavailable(Exception exception);
 
     /// <summary>
     /// The members as the reply lists them. They share one durable copy, so that one outcome is everybody's: what the store did not confirm
