@@ -22,6 +22,9 @@ public static class GatewayExtensions
     {
         builder.Services.AddOptions<GatewayOptions>().BindConfiguration(GatewayOptions.Section).ValidateOnStart();
         builder.Services.AddSingleton<IValidateOptions<GatewayOptions>, GatewayOptionsValidator>();
+        builder.Services.AddOptions<RateLimitOptions>().BindConfiguration(RateLimitOptions.Section).ValidateOnStart();
+        builder.Services.AddSingleton<IValidateOptions<RateLimitOptions>, RateLimitOptionsValidator>();
+        builder.Services.AddSingleton<ClientRateLimiter>();
         builder.Services.AddSingleton<RequestGate>();
         builder.Services.AddSingleton<NodeReadiness>();
         builder.Services.AddSingleton<NodeEndpoints>();

@@ -9,7 +9,8 @@ using Session.Orleans.Protocol.Onion;
 namespace Session.Orleans.Gateway.Nodes;
 
 /// <summary>The HTTP surface of a service node (storage-rpc.md, 14; onion-requests.md, 2). The request's path is relative to the node.</summary>
-internal sealed partial class NodeEndpoints(NetworkViewSource views, RequestGate gate, NodeReadiness readiness, ILogger<NodeEndpoints> logger)
+internal sealed partial class NodeEndpoints(
+    NetworkViewSource views, RequestGate gate, ClientRateLimiter limiter, NodeReadiness readiness, ILogger<NodeEndpoints> logger)
 {
     public Task HandleAsync(HttpContext context, ServiceNode? node, PathString path)
     {
@@ -61,6 +62,12 @@ internal sealed partial class NodeEndpoints(NetworkViewSource views, RequestGate
         if (!StringValues.IsNullOrEmpty(context.Request.Headers["X-Loki-Long-Poll"]))
         {
             await HttpReplies.WriteTextAsync(context, 410, "long polling is no longer supported, client upgrade required");
+            return;
+        }
+
+        if (!isOnion && !limiter.TryTake(context.Connection.RemoteIpAddress))
+        {
+            await HttpReplies.WriteTextAsync(context, 429, "Too Many Requests\n");
             return;
         }
 
