@@ -71,7 +71,10 @@ public sealed class EmbeddedStore : IAsyncDisposable
             for (var attempt = 0; ; attempt++)
             {
                 var port = ReservePort(options.Port);
-                server = new GarnetServer(ToServerOptions(options, port, options.Directory ?? temporary!), loggerFactory);
+                var serverOptions = ToServerOptions(options, port, options.Directory ?? temporary!);
+                server = options.Directory is null
+                    ? new GarnetServer(serverOptions, loggerFactory)
+                    : DurableServer.Create(serverOptions, serverOptions.EndPoints[0], loggerFactory);
                 try
                 {
                     server.Start();
@@ -162,8 +165,7 @@ public sealed class EmbeddedStore : IAsyncDisposable
             EnableAOF = durable,
             Recover = durable,
             FailOnRecoveryError = true,
-            WaitForCommit = durable,
-            CommitFrequencyMs = 0,
+            CommitFrequencyMs = -1, // the commits are the durable server's
             AofMemorySize = "32m",
             AofPageSize = "16m",
             AofSegmentSize = "64m",
