@@ -165,10 +165,10 @@ public sealed class EmbeddedStore : IAsyncDisposable
             EnableAOF = durable,
             Recover = durable,
             FailOnRecoveryError = true,
-            CommitFrequencyMs = -1, // the commits are the durable server's
+            CommitFrequencyMs = durable ? -1 : 0, // the durable server commits
             AofMemorySize = "32m",
             AofPageSize = "16m",
-            AofSegmentSize = "64m",
+            AofSegmentSize = "16m",
             AofSizeLimit = durable ? Text(options.AppendOnlyFileMiB) : "",
         };
 
