@@ -15,14 +15,21 @@ public sealed class EmbeddedStoreTests : IDisposable
     private const string WriterDirectory = "STORAGE_TEST_WRITER_DIRECTORY";
     private const string WriterAcknowledgements = "STORAGE_TEST_WRITER_ACKNOWLEDGEMENTS";
 
-    private readonly string _root = Directory.CreateTempSubdirectory("embedded-tests-").FullName;
+    // The writer process is killed and could not clean up, so it gets no directory of its own.
+    private readonly string _root = Environment.GetEnvironmentVariable(WriterDirectory)
+        ?? Directory.CreateTempSubdirectory("embedded-tests-").FullName;
+
     private readonly string _directory;
 
     public EmbeddedStoreTests() => _directory = Path.Combine(_root, "data");
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
-    public void Dispose() => Directory.Delete(_root, recursive: true);
+    public void Dispose()
+    {
+        if (Environment.GetEnvironmentVariable(WriterDirectory) is null)
+            Directory.Delete(_root, recursive: true);
+    }
 
     [Fact]
     public async Task Start_NoDirectory_ServesOnAFreeLoopbackPort()

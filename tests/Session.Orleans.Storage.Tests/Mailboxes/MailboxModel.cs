@@ -21,7 +21,7 @@ internal sealed class MailboxModel(IMailboxStore store, FakeTimeProvider time)
     public async Task CheckAsync()
     {
         var step = Gen.Select(Gen.Enum<Kind>(), Gen.Int[0, Messages - 1], Gen.Int[0, Messages - 1], Gen.Int[-15_000, 60_000]);
-        await Task.Run(() => step.List[1, 40].Sample(steps => RunAsync(steps).GetAwaiter().GetResult(), iter: 100, threads: 1));
+        await Task.Run(() => step.List[1, 40].Sample(steps => RunAsync(steps).GetAwaiter().GetResult(), iter: 200, threads: 1));
     }
 
     private async Task RunAsync(List<(Kind, int, int, int)> steps)

@@ -114,8 +114,7 @@ public sealed class RedisFixture : StoreFixture
         }
 
         Assert.False(_process.HasExited, "redis-server ended while it started.");
-        _process.OutputDataReceived += static (_, _) => { };
-        _process.BeginOutputReadLine();
+        _ = _process.StandardOutput.ReadToEndAsync(); // or its log would fill the pipe and stop it
         ConnectionString = string.Create(CultureInfo.InvariantCulture, $"127.0.0.1:{port}");
     }
 
