@@ -71,7 +71,10 @@ public sealed class EmbeddedStore : IAsyncDisposable
             for (var attempt = 0; ; attempt++)
             {
                 var port = ReservePort(options.Port);
-                server = new GarnetServer(ToServerOptions(options, port, options.Directory ?? temporary!), loggerFactory);
+                var serverOptions = ToServerOptions(options, port, options.Directory ?? temporary!);
+                server = options.Directory is null
+                    ? new GarnetServer(serverOptions, loggerFactory)
+                    : DurableServer.Create(serverOptions, serverOptions.EndPoints[0], loggerFactory);
                 try
                 {
                     server.Start();
@@ -162,11 +165,10 @@ public sealed class EmbeddedStore : IAsyncDisposable
             EnableAOF = durable,
             Recover = durable,
             FailOnRecoveryError = true,
-            WaitForCommit = durable,
-            CommitFrequencyMs = 0,
+            CommitFrequencyMs = durable ? -1 : 0, // the durable server commits
             AofMemorySize = "32m",
             AofPageSize = "16m",
-            AofSegmentSize = "64m",
+            AofSegmentSize = "16m",
             AofSizeLimit = durable ? Text(options.AppendOnlyFileMiB) : "",
         };
 

@@ -8,4 +8,10 @@ public sealed class MailboxStoreOptions
 
     /// <summary>Number of the database; -1, the default, takes the connection's.</summary>
     public int Database { get; init; } = -1;
+
+    /// <summary>
+    /// How long stored data outlives the sweep that ends it, at least one millisecond; by default <see cref="MessageLifetime.PayloadSlack"/>,
+    /// which says what it is for.
+    /// </summary>
+    public TimeSpan PayloadSlack { get; init; } = TimeSpan.FromMilliseconds(MessageLifetime.PayloadSlack);
 }

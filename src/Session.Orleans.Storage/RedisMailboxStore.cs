@@ -22,12 +22,13 @@ public sealed class RedisMailboxStore : IMailboxStore
     private readonly IDatabase _database;
     private readonly TimeProvider _time;
     private readonly byte[] _prefix;
+    private readonly long _slack;
 
     /// <summary>A store over a shared connection, which it does not own.</summary>
     /// <param name="connection">The connection.</param>
     /// <param name="time">Decides what has expired.</param>
     /// <param name="options">Where the keys are; null takes the defaults.</param>
-    /// <exception cref="ArgumentException">The key prefix contains a brace.</exception>
+    /// <exception cref="ArgumentException">The key prefix contains a brace, or the slack is not positive.</exception>
     public RedisMailboxStore(IConnectionMultiplexer connection, TimeProvider time, MailboxStoreOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(connection);
@@ -35,6 +36,9 @@ public sealed class RedisMailboxStore : IMailboxStore
         options ??= new MailboxStoreOptions();
         if (options.KeyPrefix.AsSpan().ContainsAny('{', '}'))
             throw new ArgumentException($"{nameof(options.KeyPrefix)} must not contain braces.", nameof(options));
+        _slack = (long)options.PayloadSlack.TotalMilliseconds;
+        if (_slack < 1)
+            throw new ArgumentException($"{nameof(options.PayloadSlack)} must be a millisecond at least.", nameof(options));
         _database = connection.GetDatabase(options.Database);
         _time = time;
         _prefix = Encoding.UTF8.GetBytes(options.KeyPrefix);
@@ -297,8 +301,8 @@ public sealed class RedisMailboxStore : IMailboxStore
 
     private static long ScoreToTime(double score) => (long)score >> 10;
 
-    private static long TimeToLive(long expiry, long now) =>
-        Math.Max(0, MessageLifetime.SweptAt(expiry) - now) + MessageLifetime.PayloadSlack;
+    private long TimeToLive(long expiry, long now) =>
+        Math.Max(0, MessageLifetime.SweptAt(expiry) - now) + _slack;
 
     /// <summary>
     /// Reads the whole index. A scan in several steps can miss what moves meanwhile, so it counts only if the version stayed; a mailbox

@@ -32,8 +32,12 @@ internal static class Scripts
               changed = true
             end
             for i = 3, #KEYS do
-              redis.call('DEL', KEYS[i])
-              if redis.call('HDEL', KEYS[1], ARGV[i + 5]) == 1 then changed = true end
+              local other = redis.call('HGET', KEYS[1], ARGV[i + 5])
+              if other then
+                redis.call('HDEL', KEYS[1], ARGV[i + 5])
+                redis.call('DEL', KEYS[i])
+                if struct.unpack('<i8', other, 12) > tonumber(ARGV[4]) then changed = true end
+              end
             end
             local after = before
             if changed then after = redis.call('HINCRBY', KEYS[1], 'v', 1) end
