@@ -4,6 +4,9 @@ using System.Net;
 using System.Net.Sockets;
 using System.Security.Cryptography;
 using BenchmarkDotNet.Attributes;
+using BenchmarkDotNet.Configs;
+using BenchmarkDotNet.Jobs;
+using BenchmarkDotNet.Toolchains.InProcess.Emit;
 using Session.Orleans.EmbeddedStore;
 using Session.Orleans.Protocol.Identity;
 using Session.Orleans.Storage;
@@ -31,7 +34,7 @@ public enum Server
 /// of client and server together, which the wall clock does not show.
 /// </summary>
 [MemoryDiagnoser]
-[ShortRunJob]
+[Config(typeof(InThisProcess))]
 public class StoreAppendBenchmark
 {
     private const int Appends = 4_096;
@@ -140,6 +143,12 @@ public class StoreAppendBenchmark
                 await append(_accounts[i % Accounts], Message());
         }));
         _done += Appends;
+    }
+
+    /// <summary>Compiling a project of its own for each case would take longer than measuring it.</summary>
+    private sealed class InThisProcess : ManualConfig
+    {
+        public InThisProcess() => AddJob(Job.ShortRun.WithToolchain(InProcessEmitToolchain.Instance));
     }
 
     private TimeSpan Processor()
