@@ -41,7 +41,6 @@ internal static class TelemetryExtensions
             .ConfigureResource(resource => resource.AddService("session-orleans"))
             .WithTracing(tracing => tracing
                 .AddSource(GatewayTelemetry.SourceName, GrainsTelemetry.SourceName, StorageTelemetry.SourceName)
-                .AddSource("Microsoft.Orleans.Application")
                 .AddOtlpExporter());
     }
 }

@@ -3,6 +3,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Primitives;
 using Session.Orleans.Gateway.Hosting;
+using Session.Orleans.Grains;
 using Session.Orleans.Grains.Network;
 using Session.Orleans.Protocol.Onion;
 
@@ -128,7 +129,7 @@ internal sealed partial class NodeEndpoints(
         var headers = context.Request.Headers;
         _ = ActivityContext.TryParse(headers.TraceParent, headers.TraceState, isRemote: true, out var parent);
         var activity = GatewayTelemetry.Source.StartActivity(isOnion ? "POST /onion_req/v2" : "POST /storage_rpc/v1", ActivityKind.Server, parent);
-        return activity?.SetTag("http.request.method", "POST")
+        return activity.Carry()?.SetTag("http.request.method", "POST")
             .SetTag("http.route", isOnion ? "/onion_req/v2" : "/storage_rpc/v1")
             .SetTag(GatewayTelemetry.NodeIndex, node.Index);
     }

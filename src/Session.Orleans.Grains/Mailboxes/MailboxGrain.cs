@@ -45,7 +45,7 @@ internal sealed partial class MailboxGrain(
             if (ReferenceEquals(index, _index) && result.Version.Before == index.Version)
                 index.Stored(stored, message.Data.Length, result, replaced);
             else
-                Forget(); // somebody else wrote: the message is stored all the same, but the index must be read again
+                await StoredBesideAnotherAsync(message, result, cancellationToken);
 
             if (index.SweptCount >= PruneBatch)
                 await PruneAsync(index, cancellationToken);
@@ -59,6 +59,23 @@ internal sealed partial class MailboxGrain(
         {
             Forget(); // the message may have been stored
             throw;
+        }
+    }
+
+    /// <summary>Somebody else wrote: the message is stored all the same, but the index must be read again.</summary>
+    private async ValueTask StoredBesideAnotherAsync(MessageToStore message, AppendResult result, CancellationToken cancellationToken)
+    {
+        Forget();
+        if (!Namespaces.IsPublicOutbox(message.Namespace))
+            return;
+
+        // The other one's message was not known when this one replaced the others. What came later has replaced, or will replace, this one.
+        var index = await GetIndexAsync(cancellationToken);
+        var missed = index.Others(message.Namespace, message.Hash, result.AlreadyStored ? long.MaxValue : result.Sequence);
+        if (missed.Length > 0)
+        {
+            await store.RemoveAsync(_account, missed, cancellationToken);
+            Forget();
         }
     }
 
@@ -275,8 +292,10 @@ internal sealed partial class MailboxGrain(
         while (_index is null)
         {
             // Polls interleave: whoever comes while the index is being read waits for the same reading.
-            var loading = _loading ??= LoadAsync();
-            await loading.WaitAsync(cancellationToken);
+            // One that has ended is of no use any more: it failed, or its index has been forgotten since.
+            if (_loading is not { IsCompleted: false })
+                _loading = LoadAsync();
+            await _loading.WaitAsync(cancellationToken);
         }
 
         _index.Sweep(Now);
@@ -285,23 +304,16 @@ internal sealed partial class MailboxGrain(
 
     private async Task LoadAsync()
     {
-        try
+        MailboxSnapshot snapshot;
+        int generation;
+        do
         {
-            MailboxSnapshot snapshot;
-            int generation;
-            do
-            {
-                // A change confirmed while the store was being read may not be in what was read.
-                generation = _generation;
-                snapshot = await store.LoadAsync(_account, CancellationToken.None);
-            }
-            while (generation != _generation);
-            _index = new(snapshot);
+            // A change confirmed while the store was being read may not be in what was read.
+            generation = _generation;
+            snapshot = await store.LoadAsync(_account, CancellationToken.None);
         }
-        finally
-        {
-            _loading = null;
-        }
+        while (generation != _generation);
+        _index = new(snapshot);
     }
 
     private void Forget()
@@ -332,7 +344,7 @@ internal sealed partial class MailboxGrain(
     }
 
     private static Activity? StartActivity(string method) =>
-        GrainsTelemetry.Source.StartActivity(GrainsTelemetry.MailboxSpan)?.SetTag(GrainsTelemetry.Method, method);
+        GrainsTelemetry.Source.StartInGrain(GrainsTelemetry.MailboxSpan)?.SetTag(GrainsTelemetry.Method, method);
 
     [LoggerMessage(EventId = 2101, Level = LogLevel.Error, Message = "The store did not confirm an operation of a mailbox")]
     private partial void LogStoreFailed(Exception exception);

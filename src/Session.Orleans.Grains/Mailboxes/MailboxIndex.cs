@@ -122,10 +122,10 @@ internal sealed class MailboxIndex
         _earliestExpiry = Math.Min(_earliestExpiry, expiry);
     }
 
-    /// <summary>The hashes of all messages of a namespace but <paramref name="except"/>.</summary>
-    public MessageHash[] Others(short @namespace, MessageHash except) =>
+    /// <summary>The hashes of all messages of a namespace but <paramref name="except"/>, as far as they were stored before <paramref name="sequence"/>.</summary>
+    public MessageHash[] Others(short @namespace, MessageHash except, long sequence = long.MaxValue) =>
         _namespaces.TryGetValue(@namespace, out var entries)
-            ? [.. entries.Where(entry => entry.Hash != except).Select(entry => entry.Hash)]
+            ? [.. entries.Where(entry => entry.Hash != except && entry.Sequence < sequence).Select(entry => entry.Hash)]
             : [];
 
     /// <summary>Records an append that the store has confirmed.</summary>
@@ -133,6 +133,8 @@ internal sealed class MailboxIndex
     {
         foreach (var hash in replaced)
             Remove(hash);
+        if (!result.AlreadyStored)
+            Remove(message.Hash); // a sweep has ended the old copy between two looks at the clock: this one is new and comes last
         if (TryFind(message.Hash, out var list, out var position))
         {
             ref var entry = ref CollectionsMarshal.AsSpan(list)[position];

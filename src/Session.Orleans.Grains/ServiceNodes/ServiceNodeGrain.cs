@@ -96,7 +96,7 @@ internal sealed partial class ServiceNodeGrain(
     private NodeReply NotReady() => NodeReply.Text(503, "Snode not ready: " + _key);
 
     private static Activity? StartActivity(ServiceNode self, int number) =>
-        GrainsTelemetry.Source.StartActivity(GrainsTelemetry.HopSpan)?
+        GrainsTelemetry.Source.StartInGrain(GrainsTelemetry.HopSpan).Carry()?
             .SetTag(GrainsTelemetry.HopNumber, number)
             .SetTag(GrainsTelemetry.Node, self.ShortId)
             .SetTag(GrainsTelemetry.Swarm, self.SwarmId.ToString());

@@ -25,7 +25,7 @@ internal sealed partial class StorageRpcService(IGrainFactory grains, TimeProvid
     public async ValueTask<NodeReply> ExecuteAsync(
         ServiceNode self, NetworkView view, ReadOnlyMemory<byte> body, CancellationToken cancellationToken)
     {
-        using var activity = GrainsTelemetry.Source.StartActivity(GrainsTelemetry.RpcSpan);
+        using var activity = GrainsTelemetry.Source.StartInGrain(GrainsTelemetry.RpcSpan).Carry();
         if (!StorageRequest.TryParse(body.Span, ParseOptions, out var request, out var error))
         {
             activity?.SetTag(GrainsTelemetry.Status, error.Status);
