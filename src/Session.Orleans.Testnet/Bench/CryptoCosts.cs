@@ -69,6 +69,20 @@ internal sealed class CryptoCosts
         };
     }
 
+    /// <summary>The lower figure of each pair: two measurements apart in time, so that a busy moment of the machine spoils neither.</summary>
+    public CryptoCosts Best(CryptoCosts other) => new()
+    {
+        X25519 = Math.Min(X25519, other.X25519),
+        X25519Base = Math.Min(X25519Base, other.X25519Base),
+        Ed25519Sign = Math.Min(Ed25519Sign, other.Ed25519Sign),
+        Ed25519Verify = Math.Min(Ed25519Verify, other.Ed25519Verify),
+        Ed25519ToX25519 = Math.Min(Ed25519ToX25519, other.Ed25519ToX25519),
+        Aes256Gcm2KiB = Math.Min(Aes256Gcm2KiB, other.Aes256Gcm2KiB),
+        XChaCha20Poly1305With2KiB = Math.Min(XChaCha20Poly1305With2KiB, other.XChaCha20Poly1305With2KiB),
+        Blake2bOf1KiB = Math.Min(Blake2bOf1KiB, other.Blake2bOf1KiB),
+        MessageHash = Math.Min(MessageHash, other.MessageHash),
+    };
+
     /// <summary>
     /// What the four nodes of an onion request cost: one agreement each, decryption of layers of the sizes that this request has there, and
     /// encryption of the reply.

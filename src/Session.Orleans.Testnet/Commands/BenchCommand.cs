@@ -77,31 +77,34 @@ internal static class BenchCommand
 
         using var driver = new LoadDriver(network);
         var workloads = options.GetValue(Kinds)!.Distinct().Select(kind => Create(kind, map, onionCipher)).ToArray();
-        var floors = new double[workloads.Length];
-        for (var i = 0; i < workloads.Length; i++)
+        foreach (var workload in workloads)
         {
-            Say($"warming up: {workloads[i].Name}");
-            var warm = await driver.WarmUpAsync(workloads[i], WarmUpConcurrency, options.GetValue(WarmUp), cancellationToken);
-            floors[i] = workloads[i].MeasureFloor(costs, warm.ReplyLength);
+            Say($"warming up: {workload.Name}");
+            _ = await driver.WarmUpAsync(workload, WarmUpConcurrency, options.GetValue(WarmUp), cancellationToken);
         }
 
         var idle = await MeasureIdleAsync(network, cancellationToken);
-        var results = new List<BenchResult>();
-        for (var i = 0; i < workloads.Length; i++)
+        var loads = new List<(Workload Workload, int Concurrency, LoadResult Result)>();
+        foreach (var workload in workloads)
         {
             foreach (var concurrency in options.GetValue(Concurrency)!)
             {
-                Say($"measuring: {workloads[i].Name}, {concurrency} at a time");
-                var measured = await driver.RunAsync(workloads[i], concurrency, options.GetValue(Requests), cancellationToken);
-                results.Add(ToResult(workloads[i].Name, concurrency, measured, floors[i]));
+                Say($"measuring: {workload.Name}, {concurrency} at a time");
+                loads.Add((workload, concurrency, await driver.RunAsync(workload, concurrency, options.GetValue(Requests), cancellationToken)));
             }
         }
+
+        costs = costs.Best(CryptoCosts.Measure());
+        var floors = loads.DistinctBy(load => load.Workload)
+            .ToDictionary(load => load.Workload, load => load.Workload.MeasureFloor(costs, load.Result.ReplyLength));
 
         var circumstances = new BenchCircumstances(
             date, typeof(BenchCommand).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "",
             Machine.ReadCpuModel(), Environment.ProcessorCount, load, RuntimeInformation.OSDescription, RuntimeInformation.FrameworkDescription,
             network.Description.Store, cipher, map.Nodes.Length, map.Swarms.Length, map.AverageSwarmSize, idle);
-        return new(circumstances, ToDictionary(costs), results);
+        return new(
+            circumstances, ToDictionary(costs),
+            [.. loads.Select(load => ToResult(load.Workload.Name, load.Concurrency, load.Result, floors[load.Workload]))]);
     }
 
     private static Workload Create(string kind, NetworkMap map, OnionCipher cipher) => kind switch
@@ -147,9 +150,10 @@ internal static class BenchCommand
         Say("crypto, us: " + string.Join(", ", report.CryptoMicroseconds.Select(cost => string.Create(culture, $"{cost.Key} {cost.Value:0.0}"))));
 
         var table = new Table { Border = TableBorder.Rounded };
-        table.AddColumn("request");
-        foreach (var title in (string[])["at a time", "requests/s", "p50 ms", "p99 ms", "server CPU us", "floor us", "CPU/floor", "client CPU us"])
-            table.AddColumn(new TableColumn(title).RightAligned());
+        Say("CPU, floor and client: microseconds of processor time per request, of the server, of its cryptography alone and of this process");
+        table.AddColumn(new TableColumn("request").NoWrap());
+        foreach (var title in (string[])["flight", "req/s", "p50 ms", "p99 ms", "CPU", "floor", "ratio", "client"])
+            table.AddColumn(new TableColumn(title).RightAligned().NoWrap());
         foreach (var row in report.Results)
         {
             table.AddRow(
