@@ -8,6 +8,7 @@ var root = new RootCommand("Runs a Session network on this machine: service node
     UpCommand.Create(),
     StatusCommand.Create(),
     DemoCommand.Create(),
+    BenchCommand.Create(),
 };
 
 var parsed = root.Parse(args);

@@ -1,0 +1,134 @@
+using System.Diagnostics;
+using System.Net.Security;
+using HdrHistogram;
+
+namespace Session.Orleans.Testnet.Bench;
+
+/// <summary>What was measured over a number of requests.</summary>
+internal sealed record LoadResult(int Requests, TimeSpan Elapsed, TimeSpan ServerCpu, TimeSpan ClientCpu, LongHistogram Latency, int ReplyLength)
+{
+    public double ServerCpuMicroseconds => ServerCpu.TotalMicroseconds / Requests;
+}
+
+/// <summary>Sends requests over HTTPS with keep-alive, a fixed number at a time, each worker waiting for one answer before it asks again.</summary>
+internal sealed class LoadDriver(BenchNetwork network) : IDisposable
+{
+    // Signed requests live for a minute: this many are made and sent within it.
+    private const int BatchSize = 5000;
+    private static readonly TimeSpan BatchLimit = TimeSpan.FromMinutes(3);
+    private const long MaxLatencyMicroseconds = 60_000_000;
+
+    private readonly HttpMessageInvoker _http = new(new SocketsHttpHandler
+    {
+#pragma warning disable CA5359 // service nodes have self-signed certificates by design
+        SslOptions = new SslClientAuthenticationOptions { RemoteCertificateValidationCallback = static (_, _, _, _) => true },
+#pragma warning restore CA5359
+        PooledConnectionIdleTimeout = TimeSpan.FromMinutes(2),
+        ActivityHeadersPropagator = null,
+        AllowAutoRedirect = false,
+        UseCookies = false,
+        UseProxy = false,
+    });
+
+    /// <summary>Sends <paramref name="count"/> requests and checks every answer.</summary>
+    /// <exception cref="CommandException">An answer is wrong, or none came.</exception>
+    public async Task<LoadResult> RunAsync(Workload workload, int concurrency, int count, CancellationToken cancellationToken)
+    {
+        var latency = new LongHistogram(MaxLatencyMicroseconds, 3);
+        var (elapsed, serverCpu, clientCpu, replyLength) = (TimeSpan.Zero, TimeSpan.Zero, TimeSpan.Zero, 0);
+        for (var done = 0; done < count; done += BatchSize)
+        {
+            var queues = Build(workload, concurrency, Math.Min(BatchSize, count - done));
+            var batch = await RunBatchAsync(workload, queues, latency, cancellationToken);
+            (elapsed, serverCpu, clientCpu) = (elapsed + batch.Elapsed, serverCpu + batch.ServerCpu, clientCpu + batch.ClientCpu);
+            Check(workload, queues);
+            replyLength = queues[0][0].Reply.Length;
+        }
+
+        return new(count, elapsed, serverCpu, clientCpu, latency, replyLength);
+    }
+
+    /// <summary>Sends requests until the server's CPU time per request no longer falls: its code is compiled and its mailboxes are loaded.</summary>
+    /// <returns>What the last step measured.</returns>
+    public async Task<LoadResult> WarmUpAsync(Workload workload, int concurrency, int least, CancellationToken cancellationToken)
+    {
+        const int Step = 1000;
+        const double Stable = 0.95;
+        LoadResult? last = null;
+        for (var sent = Step; ; sent += Step)
+        {
+            var result = await RunAsync(workload, concurrency, Step, cancellationToken);
+            var stable = last is not null && result.ServerCpu > Stable * last.ServerCpu;
+            if (sent >= least && (stable || sent >= 3 * least))
+                return result;
+            last = result;
+        }
+    }
+
+    public void Dispose() => _http.Dispose();
+
+    private static BenchRequest[][] Build(Workload workload, int concurrency, int count)
+    {
+        var now = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds();
+        var queues = new BenchRequest[Math.Min(concurrency, count)][];
+        for (var worker = 0; worker < queues.Length; worker++)
+        {
+            queues[worker] = new BenchRequest[(count / queues.Length) + (worker < count % queues.Length ? 1 : 0)];
+            for (var i = 0; i < queues[worker].Length; i++)
+                queues[worker][i] = workload.Build(worker, now);
+        }
+
+        return queues;
+    }
+
+    private async Task<(TimeSpan Elapsed, TimeSpan ServerCpu, TimeSpan ClientCpu)> RunBatchAsync(
+        Workload workload, BenchRequest[][] queues, LongHistogram latency, CancellationToken cancellationToken)
+    {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        limit.CancelAfter(BatchLimit);
+        GC.Collect(); // building made garbage, which is not the requests' fault
+        var histograms = Array.ConvertAll(queues, _ => new LongHistogram(MaxLatencyMicroseconds, 3));
+        try
+        {
+            var (server, client, watch) = (network.CpuTime, Environment.CpuUsage.TotalTime, Stopwatch.StartNew());
+            await Task.WhenAll(queues.Select((queue, worker) => Task.Run(() => SendAsync(queue, histograms[worker], limit.Token), limit.Token)));
+            var result = (watch.Elapsed, network.CpuTime - server, Environment.CpuUsage.TotalTime - client);
+            foreach (var histogram in histograms)
+                latency.Add(histogram);
+            return result;
+        }
+        catch (HttpRequestException exception)
+        {
+            throw new CommandException(ExitCodes.CheckFailed, $"{workload.Name}: a node can't be reached: {exception.Message} {network.Complaints}");
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            throw new CommandException(ExitCodes.CheckFailed, $"{workload.Name}: the network did not answer within {BatchLimit.TotalMinutes} minutes.");
+        }
+    }
+
+    private async Task SendAsync(BenchRequest[] queue, LongHistogram latency, CancellationToken cancellationToken)
+    {
+        foreach (var request in queue)
+        {
+            var start = Stopwatch.GetTimestamp();
+            using var message = new HttpRequestMessage(HttpMethod.Post, request.Url) { Content = request.Content };
+            using var response = await _http.SendAsync(message, cancellationToken).ConfigureAwait(false);
+            request.Reply = await response.Content.ReadAsByteArrayAsync(cancellationToken).ConfigureAwait(false);
+            request.Status = (int)response.StatusCode;
+            latency.RecordValue(Math.Clamp((long)Stopwatch.GetElapsedTime(start).TotalMicroseconds, 1, MaxLatencyMicroseconds));
+        }
+    }
+
+    private static void Check(Workload workload, BenchRequest[][] queues)
+    {
+        foreach (var queue in queues)
+        {
+            foreach (var request in queue)
+            {
+                if (workload.Check(request) is { } wrong)
+                    throw new CommandException(ExitCodes.CheckFailed, $"{workload.Name}: a reply is wrong: {wrong}");
+            }
+        }
+    }
+}
