@@ -76,8 +76,9 @@ public abstract record AccountRequest : StorageRequest
 
     private bool IsSignatureValid(SubaccountFlags required)
     {
-        if (Authentication is not { } authentication || !TryGetAccountKey(authentication.Ed25519Key, out var key))
+        if (Authentication is not { } authentication || !TryGetAccountKey(authentication.Ed25519Key, out var key, out var isNewPair))
             return false;
+        var accountKey = key;
         if (authentication.Subaccount is { } subaccount)
         {
             if (!subaccount.Token.IsFor(Account.Prefix) || !subaccount.Token.Allows(required)
@@ -93,7 +94,11 @@ public abstract record AccountRequest : StorageRequest
             var text = new SignedText(rented ?? stackalloc byte[MaxStackBytes]);
             FormatSignedText(ref text);
             Debug.Assert(text.Length <= capacity, "The capacity of a signed text is too small.");
-            return Ed25519.Verify(key.AsSpan(), text.Written, authentication.Signature.AsSpan());
+            if (!Ed25519.Verify(key.AsSpan(), text.Written, authentication.Signature.AsSpan()))
+                return false;
+            if (isNewPair)
+                VerifiedKeys.Add(accountKey, new X25519PublicKey(Account.Key));
+            return true;
         }
         finally
         {
@@ -102,11 +107,15 @@ public abstract record AccountRequest : StorageRequest
         }
     }
 
-    private bool TryGetAccountKey(Ed25519PublicKey? ed25519, out Ed25519PublicKey key)
+    private bool TryGetAccountKey(Ed25519PublicKey? ed25519, out Ed25519PublicKey key, out bool isNewPair)
     {
+        isNewPair = false;
         key = ed25519 ?? new(Account.Key);
         if (ed25519 is null)
             return true;
+        if (Account.Prefix == AccountId.SessionPrefix && VerifiedKeys.Contains(key, new X25519PublicKey(Account.Key)))
+            return true;
+        isNewPair = true;
         Span<byte> converted = stackalloc byte[X25519.KeyLength];
         return Account.Prefix == AccountId.SessionPrefix
             && Ed25519.TryConvertPublicKey(key.AsSpan(), converted) && converted.SequenceEqual(Account.Key.AsSpan());
