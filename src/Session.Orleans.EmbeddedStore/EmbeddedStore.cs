@@ -131,6 +131,7 @@ public sealed class EmbeddedStore : IAsyncDisposable
     private static GarnetServerOptions ToServerOptions(EmbeddedStoreOptions options, int port, string directory)
     {
         var durable = options.Directory is not null;
+        var devices = new LocalStorageNamedDeviceFactoryCreator(deviceType: DeviceType.RandomAccess);
         return new GarnetServerOptions
         {
             EndPoints = [new IPEndPoint(IPAddress.Loopback, port)],
@@ -159,8 +160,7 @@ public sealed class EmbeddedStore : IAsyncDisposable
 
             // The default device needs libaio, which a laptop seldom has.
             DeviceType = DeviceType.RandomAccess,
-            DeviceFactoryCreator = new LocalStorageNamedDeviceFactoryCreator(
-                disableFileBuffering: durable && options.FlushToDisk, deviceType: DeviceType.RandomAccess),
+            DeviceFactoryCreator = durable && options.FlushToDisk ? devices : new BufferedDeviceFactoryCreator(devices),
 
             EnableAOF = durable,
             Recover = durable,
