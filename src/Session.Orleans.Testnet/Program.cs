@@ -14,8 +14,9 @@ var root = new RootCommand("Runs a Session network on this machine: service node
 var parsed = root.Parse(args);
 if (parsed.Errors.Count > 0)
 {
-    foreach (var error in parsed.Errors)
-        await Console.Error.WriteLineAsync($"session-testnet: {error.Message}");
+    // One line: some messages list every possible value on a line of its own.
+    var errors = parsed.Errors.Select(error => error.Message.Trim().ReplaceLineEndings(" "));
+    await Console.Error.WriteLineAsync($"session-testnet: {string.Join(' ', errors)}");
     return ExitCodes.Usage;
 }
 

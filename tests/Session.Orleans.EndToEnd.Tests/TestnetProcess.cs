@@ -18,22 +18,19 @@ internal sealed partial class TestnetProcess : IAsyncDisposable
     private readonly TaskCompletionSource<string> _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Process _process;
 
-    private TestnetProcess(string directory, string arguments)
+    private TestnetProcess(string directory, int firstPort, string arguments, IReadOnlyDictionary<string, string>? environment)
     {
         Directory = directory;
-        _process = new Process
-        {
-            StartInfo = new("dotnet", $"\"{Path.Combine(AppContext.BaseDirectory, "session-testnet.dll")}\" {arguments}")
-            {
-                RedirectStandardOutput = true,
-                RedirectStandardError = true,
-            },
-        };
+        FirstPort = firstPort;
+        _process = new Process { StartInfo = Command(arguments, environment) };
         _process.OutputDataReceived += (_, line) => OnLine(line.Data);
         _process.ErrorDataReceived += (_, line) => OnLine(line.Data);
     }
 
     public string Directory { get; }
+
+    /// <summary>First of the ports it was given; a restart with the same one is a restart at the same addresses.</summary>
+    public int FirstPort { get; }
 
     public JsonElement Description { get; private set; }
 
@@ -48,41 +45,70 @@ internal sealed partial class TestnetProcess : IAsyncDisposable
 
     public Process Process => _process;
 
+    /// <summary>The path of <c>testnet.json</c>.</summary>
+    public string DescriptionFile => Path.Combine(Directory, "testnet.json");
+
+    /// <summary>Everything the process has printed so far, on both channels.</summary>
     public string Log => string.Join('\n', _log);
+
+    /// <summary>Log lines of severity Error and worse.</summary>
+    public IEnumerable<string> LoggedErrors => _log.Where(line =>
+        line.Contains(" fail: ", StringComparison.Ordinal) || line.Contains(" crit: ", StringComparison.Ordinal)
+        || line.Contains("Unhandled exception", StringComparison.OrdinalIgnoreCase));
 
     /// <summary>Starts a network and waits until it says that it is ready.</summary>
     /// <param name="directory">Data folder to continue on, or null for a new one.</param>
     /// <param name="options">Further options of <c>up</c>.</param>
-    public static async Task<TestnetProcess> StartAsync(string? directory = null, string options = "", int nodes = 32)
+    /// <param name="nodes">Number of service nodes.</param>
+    /// <param name="environment">Further environment variables of the process.</param>
+    /// <param name="firstPort">First of <paramref name="nodes"/> + 3 ports, or 0 for free ones.</param>
+    public static async Task<TestnetProcess> StartAsync(
+        string? directory = null, string options = "", int nodes = 32, IReadOnlyDictionary<string, string>? environment = null, int firstPort = 0)
     {
         directory ??= System.IO.Directory.CreateTempSubdirectory("testnet-").FullName;
-        var ports = FindPorts(nodes + 3);
-        var arguments = string.Create(CultureInfo.InvariantCulture,
-            $"up --data \"{directory}\" --nodes {nodes} --seed-port {ports} --admin-port {ports + 1} --silo-port {ports + 2} --node-port-base {ports + 3} {options}");
-        var testnet = new TestnetProcess(directory, arguments);
-        await testnet.WaitUntilReadyAsync();
-        return testnet;
+        if (firstPort == 0)
+            firstPort = FindPorts(nodes + 3);
+        var testnet = new TestnetProcess(directory, firstPort, UpArguments(directory, firstPort, nodes) + " " + options, environment);
+        try
+        {
+            await testnet.WaitUntilReadyAsync();
+            return testnet;
+        }
+        catch
+        {
+            await testnet.DisposeAsync();
+            throw;
+        }
     }
+
+    /// <summary>The arguments of <c>up</c> for a network on <paramref name="directory"/>.</summary>
+    public static string UpArguments(string directory, int firstPort, int nodes = 32) => string.Create(CultureInfo.InvariantCulture,
+        $"up --data \"{directory}\" --nodes {nodes} --seed-port {firstPort} --admin-port {firstPort + 1} --silo-port {firstPort + 2} --node-port-base {firstPort + 3}");
 
     /// <summary>Runs a command of <c>session-testnet</c> to its end.</summary>
-    public static async Task<(int ExitCode, string Output, string Error)> RunAsync(string arguments)
+    public static async Task<CommandResult> RunAsync(string arguments)
     {
-        using var process = Process.Start(new ProcessStartInfo("dotnet", $"\"{Path.Combine(AppContext.BaseDirectory, "session-testnet.dll")}\" {arguments}")
-        {
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-        })!;
+        using var process = Process.Start(Command(arguments, null))!;
         var output = process.StandardOutput.ReadToEndAsync();
         var error = process.StandardError.ReadToEndAsync();
-        await process.WaitForExitAsync().WaitAsync(StartLimit);
-        return (process.ExitCode, await output, await error);
+        try
+        {
+            await process.WaitForExitAsync().WaitAsync(StartLimit);
+        }
+        catch (TimeoutException)
+        {
+            process.Kill();
+            throw new TimeoutException($"'{arguments}' did not end:\n{await output}\n{await error}");
+        }
+
+        return new(process.ExitCode, await output, await error);
     }
 
-    /// <summary>Sends SIGTERM and waits for the end.</summary>
-    public async Task<(int ExitCode, TimeSpan Took)> StopAsync()
+    /// <summary>Sends SIGTERM, or another signal, and waits for the end.</summary>
+    public async Task<(int ExitCode, TimeSpan Took)> StopAsync(int signal = Signals.Terminate)
     {
         var watch = Stopwatch.StartNew();
-        Assert.Equal(0, Kill(_process.Id, 15));
+        Assert.Equal(0, Kill(_process.Id, signal));
         await _process.WaitForExitAsync().WaitAsync(TimeSpan.FromSeconds(30));
         return (_process.ExitCode, watch.Elapsed);
     }
@@ -90,7 +116,7 @@ internal sealed partial class TestnetProcess : IAsyncDisposable
     /// <summary>Sends SIGKILL: nothing in the process gets a chance to finish.</summary>
     public async Task KillAsync()
     {
-        Assert.Equal(0, Kill(_process.Id, 9));
+        Assert.Equal(0, Kill(_process.Id, Signals.Kill));
         await _process.WaitForExitAsync().WaitAsync(TimeSpan.FromSeconds(30));
     }
 
@@ -132,6 +158,18 @@ internal sealed partial class TestnetProcess : IAsyncDisposable
         }
     }
 
+    private static ProcessStartInfo Command(string arguments, IReadOnlyDictionary<string, string>? environment)
+    {
+        var command = new ProcessStartInfo("dotnet", $"\"{Path.Combine(AppContext.BaseDirectory, "session-testnet.dll")}\" {arguments}")
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        foreach (var (name, value) in environment ?? new Dictionary<string, string>())
+            command.Environment[name] = value;
+        return command;
+    }
+
     private async Task WaitUntilReadyAsync()
     {
         var watch = Stopwatch.StartNew();
@@ -144,7 +182,7 @@ internal sealed partial class TestnetProcess : IAsyncDisposable
             throw new InvalidOperationException($"The testnet {(first == ended ? $"ended with {_process.ExitCode}" : "did not get ready")}:\n{Log}");
         ReadyAfter = watch.Elapsed;
         ReadyLine = await _ready.Task;
-        Description = JsonDocument.Parse(await File.ReadAllTextAsync(Path.Combine(Directory, "testnet.json"))).RootElement.Clone();
+        Description = JsonDocument.Parse(await File.ReadAllTextAsync(DescriptionFile)).RootElement.Clone();
     }
 
     private void OnLine(string? line)
@@ -158,4 +196,25 @@ internal sealed partial class TestnetProcess : IAsyncDisposable
 
     [LibraryImport("libc", EntryPoint = "kill")]
     private static partial int Kill(int process, int signal);
+}
+
+/// <summary>How a command ended and what it printed.</summary>
+internal sealed record CommandResult(int ExitCode, string Output, string Error);
+
+/// <summary>Numbers of the signals that tests send.</summary>
+internal static class Signals
+{
+    public const int Interrupt = 2;
+    public const int Kill = 9;
+    public const int Terminate = 15;
+}
+
+/// <summary>A folder that is gone after the test.</summary>
+internal sealed class TemporaryFolder : IDisposable
+{
+    public string Path { get; } = Directory.CreateTempSubdirectory("testnet-").FullName;
+
+    public string File(string name) => System.IO.Path.Combine(Path, name);
+
+    public void Dispose() => Directory.Delete(Path, recursive: true);
 }

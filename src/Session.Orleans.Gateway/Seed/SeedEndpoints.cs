@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Text.Json;
+using System.Text.Unicode;
 using Microsoft.AspNetCore.Http;
 using Session.Orleans.Gateway.Hosting;
 using Session.Orleans.Gateway.Nodes;
@@ -48,37 +49,44 @@ internal sealed class SeedEndpoints(NetworkViewSource views, NodeEndpoints nodes
         await HttpReplies.WriteJsonAsync(context, Answer(body));
     }
 
-    private static async ValueTask<ReadOnlyMemory<byte>?> ReadAsync(HttpContext context) =>
-        context.Request.ContentLength > MaxBody ? null : await RequestBody.ReadAsync(context) is { Length: <= MaxBody } body ? body : null;
+    private static async ValueTask<ReadOnlyMemory<byte>?> ReadAsync(HttpContext context)
+    {
+        if (context.Request.ContentLength > MaxBody || await RequestBody.ReadAsync(context) is not { Length: <= MaxBody } body)
+            return null;
+        return body;
+    }
 
     private ReadOnlyMemory<byte> Answer(ReadOnlyMemory<byte> body)
     {
-        JsonDocument request;
         try
         {
-            request = JsonDocument.Parse(body, new() { MaxDepth = 32 });
+            // The parser does not look into strings; bytes that are no text would surface only where one is used.
+            if (!Utf8.IsValid(body.Span))
+                return Error(default, -32700, "Parse error");
+            using var request = JsonDocument.Parse(body, new() { MaxDepth = 32 });
+            return Answer(request.RootElement);
         }
-        catch (JsonException)
+        catch (Exception exception) when (exception is JsonException or InvalidOperationException)
         {
+            // InvalidOperationException: an escaped half of a surrogate pair, which is noticed only when the text is used.
             return Error(default, -32700, "Parse error");
         }
+    }
 
-        using (request)
-        {
-            var root = request.RootElement;
-            var id = root.ValueKind is JsonValueKind.Object && root.TryGetProperty("id", out var given) ? given : default;
-            if (root.ValueKind is not JsonValueKind.Object || !root.TryGetProperty("method", out var method)
-                || method.ValueKind is not JsonValueKind.String)
-                return Error(id, -32600, "Invalid Request");
-            if (method.GetString() is not ("get_n_service_nodes" or "get_service_nodes" or "get_all_service_nodes"))
-                return Error(id, -32601, "Method not found");
-            _ = root.TryGetProperty("params", out var parameters);
-            if (!ServiceNodeList.TryParse(parameters, out var list))
-                return Error(id, -32602, "Invalid params");
-            if (!views.TryGet(out var view))
-                return Error(id, -32003, "Server busy, try again later");
-            return Envelope(id, "result", json => list.Write(json, view));
-        }
+    private ReadOnlyMemory<byte> Answer(JsonElement root)
+    {
+        var id = root.ValueKind is JsonValueKind.Object && root.TryGetProperty("id", out var given) ? given : default;
+        if (root.ValueKind is not JsonValueKind.Object || !root.TryGetProperty("method", out var method)
+            || method.ValueKind is not JsonValueKind.String)
+            return Error(id, -32600, "Invalid Request");
+        if (method.GetString() is not ("get_n_service_nodes" or "get_service_nodes" or "get_all_service_nodes"))
+            return Error(id, -32601, "Method not found");
+        _ = root.TryGetProperty("params", out var parameters);
+        if (!ServiceNodeList.TryParse(parameters, out var list))
+            return Error(id, -32602, "Invalid params");
+        if (!views.TryGet(out var view))
+            return Error(id, -32003, "Server busy, try again later");
+        return Envelope(id, "result", json => list.Write(json, view));
     }
 
     private static ReadOnlyMemory<byte> Error(JsonElement id, int code, string message) => Envelope(id, "error", json =>

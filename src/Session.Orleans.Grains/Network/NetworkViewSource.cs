@@ -12,6 +12,9 @@ public sealed class NetworkViewSource
     /// <summary>The newest view; null until the network grain has answered for the first time.</summary>
     public NetworkView? Current => _current;
 
+    /// <summary>True if there will be no first view; <see cref="WaitForFirstAsync"/> throws the reason.</summary>
+    public bool HasFailed => _first.Task.IsFaulted;
+
     /// <summary>Completes with the first view, or fails with the reason why there will be none.</summary>
     public Task WaitForFirstAsync(CancellationToken cancellationToken) => _first.Task.WaitAsync(cancellationToken);
 

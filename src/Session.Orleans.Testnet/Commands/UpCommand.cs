@@ -1,6 +1,8 @@
 using System.CommandLine;
 using System.ComponentModel.DataAnnotations;
 using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
 using System.Security.Cryptography;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
@@ -58,9 +60,10 @@ internal static class UpCommand
             Directory.CreateDirectory(directory);
             await using var store = OpenStore(options, directory);
             await using var app = await SiloHost.BuildAsync(ToSettings(options, directory, options.GetValue(Redis) ?? store!.ConnectionString));
-            await app.StartAsync(cancellationToken);
-            var stopping = app.Services.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping;
-            await app.Services.GetRequiredService<NetworkViewSource>().WaitForFirstAsync(stopping);
+            // Looked at before anything starts: a failing start is logged by all who take part in it, and the reason drowns.
+            app.Services.GetRequiredService<IStartupValidator>().Validate();
+            RequireFreePorts(options);
+            await StartAsync(app, cancellationToken);
             var description = Describe(app, options, directory);
             description.Save(directory);
             Announce(description, directory);
@@ -72,9 +75,51 @@ internal static class UpCommand
         {
             throw new CommandException(ExitCodes.Usage, exception.Message);
         }
+        catch (AggregateException exception) when (exception.InnerExceptions.All(inner => inner is OptionsValidationException))
+        {
+            throw new CommandException(ExitCodes.Usage, string.Join(' ', exception.InnerExceptions.Select(inner => inner.Message)));
+        }
         catch (Exception exception) when (exception is InvalidOperationException or EmbeddedStoreException or NetworkPlanException or IOException or UnauthorizedAccessException)
         {
             throw new CommandException(ExitCodes.Failed, exception.Message);
+        }
+    }
+
+    /// <summary>Returns when the nodes serve.</summary>
+    private static async Task StartAsync(WebApplication app, CancellationToken cancellationToken)
+    {
+        var views = app.Services.GetRequiredService<NetworkViewSource>();
+        try
+        {
+            await app.StartAsync(cancellationToken);
+            await views.WaitForFirstAsync(app.Services.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping);
+        }
+        catch (OperationCanceledException) when (views.HasFailed)
+        {
+            await views.WaitForFirstAsync(CancellationToken.None); // throws the reason why the host gave up
+        }
+    }
+
+    private static void RequireFreePorts(ParseResult options)
+    {
+        var address = IPAddress.Parse(options.GetValue(Bind)!);
+        Check(IPAddress.Loopback, options.GetValue(SiloPort), SiloPort.Name);
+        Check(address, options.GetValue(SeedPort), SeedPort.Name);
+        Check(address, options.GetValue(AdminPort), AdminPort.Name);
+        for (var index = 0; index < options.GetValue(Nodes); index++)
+            Check(address, options.GetValue(NodePortBase) + index, NodePortBase.Name);
+
+        static void Check(IPAddress address, int port, string option)
+        {
+            using var probe = new TcpListener(address, port);
+            try
+            {
+                probe.Start();
+            }
+            catch (SocketException exception)
+            {
+                throw new CommandException(ExitCodes.Failed, $"Can't listen at {address}:{port} ({option}): {exception.Message}");
+            }
         }
     }
 
@@ -91,7 +136,7 @@ internal static class UpCommand
         if (hardFork.Length != 2)
             throw new ValidationException("--hard-fork must be two numbers, for example 19.4.");
         var level = options.GetValue(Level);
-        return new()
+        var settings = new Dictionary<string, string?>
         {
             ["Network:Nodes"] = Text(options.GetValue(Nodes)),
             ["Network:SwarmSize"] = Text(options.GetValue(SwarmSize)),
@@ -114,6 +159,11 @@ internal static class UpCommand
             ["Logging:LogLevel:Default"] = (level > LogLevel.Warning ? level : LogLevel.Warning).ToString(),
             ["Logging:LogLevel:Session.Orleans"] = level.ToString(),
         };
+        // Nobody else can use the embedded store, so this silo is alone. A name of its own for its cluster keeps it from waiting for the answer
+        // of a silo that was killed, if it comes back at another port.
+        if (options.GetValue(Redis) is null)
+            settings["Silo:ClusterId"] = $"session-{Guid.NewGuid():N}";
+        return settings;
 
         static string Text(int number) => number.ToString(CultureInfo.InvariantCulture);
     }
