@@ -79,9 +79,10 @@ public static class SiloHost
     /// </summary>
     private static void DetectFailuresQuickly(ClusterMembershipOptions membership)
     {
-        // A silo is asked whether it lives about this often, and has this long to answer. Orleans adapts the time to the answers it gets,
-        // between half of it and four times of it, so a silo that is merely slow is given longer.
+        // A silo is asked about this often whether it lives, and has this long to answer. Orleans adapts the time to the answers it gets: up
+        // to four times as long for a silo that is slow, but no shorter for one that is quick, or a pause of the machine would look like death.
         membership.ProbeTimeout = TimeSpan.FromSeconds(2);
+        membership.MinProbeTimeout = membership.ProbeTimeout;
         // One missed answer may be a pause of the garbage collector, and two a bad moment; three in a row are a dead silo.
         membership.NumMissedProbesLimit = 3;
         // Two silos must agree, lest one with a broken network of its own declares all the others dead. Where only one other is left, it decides.

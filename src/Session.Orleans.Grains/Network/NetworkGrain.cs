@@ -40,7 +40,7 @@ internal sealed partial class NetworkGrain(
         state.Nodes = Compose(WithNodes(plan.Nodes), keys.BlockHash(state.Height), plan.SwarmSize);
         state.Plan = plan;
         state.TableVersion = ++state.Version;
-        await storage.WriteStateAsync();
+        await WriteAsync(CancellationToken.None);
         LogConfigured(plan.Nodes, plan.SwarmSize);
         StartClock();
         return await PublishToAllAsync();
@@ -71,22 +71,24 @@ internal sealed partial class NetworkGrain(
 
     private async Task AdvanceAsync(CancellationToken cancellationToken)
     {
+        storage.State.Height++;
+        storage.State.Version++;
+        await WriteAsync(cancellationToken);
+        await PublishToAllAsync();
+    }
+
+    private async Task WriteAsync(CancellationToken cancellationToken)
+    {
         try
         {
-            storage.State.Height++;
-            storage.State.Version++;
             await storage.WriteStateAsync(cancellationToken);
         }
-        catch (Exception exception) when (exception is not OperationCanceledException)
+        catch
         {
-            // The store failed, or another activation has written: what is in memory is no longer what is stored. Whoever renews its
-            // subscription next gets an activation that reads it anew.
-            LogBlockFailed(exception);
+            // Memory must not claim what the store may not hold, or what another activation has decided otherwise. The next one reads it.
             DeactivateOnIdle();
-            return;
+            throw;
         }
-
-        await PublishToAllAsync();
     }
 
     private NetworkState Publish()
@@ -135,9 +137,6 @@ internal sealed partial class NetworkGrain(
     // The real network's minimum is two below its ideal size.
     private static SwarmRules RulesFor(int swarmSize) =>
         SwarmRules.Network with { Ideal = swarmSize, Minimum = Math.Max(1, swarmSize - 2) };
-
-    [LoggerMessage(EventId = 2002, Level = LogLevel.Warning, Message = "A block could not be written")]
-    private partial void LogBlockFailed(Exception exception);
 
     [LoggerMessage(EventId = 2001, Level = LogLevel.Information, Message = "Network configured: {Nodes} nodes in swarms of about {SwarmSize}")]
     private partial void LogConfigured(int nodes, int swarmSize);
