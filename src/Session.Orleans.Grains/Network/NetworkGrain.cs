@@ -47,7 +47,7 @@ internal sealed partial class NetworkGrain(
         state.Nodes = Compose(kept, keys.BlockHash(state.Height), plan.SwarmSize);
         state.Plan = plan;
         state.TableVersion = ++state.Version;
-        await storage.WriteStateAsync();
+        await WriteAsync(CancellationToken.None);
         LogConfigured(plan.Nodes, plan.SwarmSize);
         StartClock();
         return await PublishToAllAsync();
@@ -80,8 +80,22 @@ internal sealed partial class NetworkGrain(
     {
         storage.State.Height++;
         storage.State.Version++;
-        await storage.WriteStateAsync(cancellationToken);
+        await WriteAsync(cancellationToken);
         await PublishToAllAsync();
+    }
+
+    private async Task WriteAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            await storage.WriteStateAsync(cancellationToken);
+        }
+        catch
+        {
+            // Memory must not claim what the store may not hold, or what another activation has decided otherwise. The next one reads it.
+            DeactivateOnIdle();
+            throw;
+        }
     }
 
     private NetworkState Publish()
