@@ -5,7 +5,7 @@ using Session.Orleans.Storage;
 namespace Session.Orleans.Cluster.Tests;
 
 /// <summary>How a store treats an account.</summary>
-internal enum StoreFault
+public enum StoreFault
 {
     /// <summary>Does nothing and refuses.</summary>
     Refuse,

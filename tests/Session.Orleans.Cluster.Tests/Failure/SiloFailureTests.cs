@@ -1,6 +1,10 @@
 using System.Diagnostics;
 using System.Text.RegularExpressions;
+using Microsoft.Extensions.DependencyInjection;
+using Orleans.Core.Internal;
+using Orleans.Runtime.Placement;
 using Session.Orleans.Client;
+using Session.Orleans.Grains.Network;
 
 namespace Session.Orleans.Cluster.Tests.Failure;
 
@@ -16,7 +20,6 @@ public sealed partial class SiloFailureTests
     public async Task KilledSilo_UnderTraffic_LosesNothingAndIsReplacedWithinSeconds()
     {
         await using var store = EmbeddedStore.EmbeddedStore.Start();
-        // The first silo has the network grain, and the one that is killed should.
         await using var victim = await ChildSilo.StartAsync("kill", store.ConnectionString);
         await using var a = await TestSilo.StartAsync("kill", store.ConnectionString);
         await using var b = await TestSilo.StartAsync("kill", store.ConnectionString);
@@ -25,13 +28,21 @@ public sealed partial class SiloFailureTests
         using var clientB = await TestClient.CreateAsync(b.Seed, TimeProvider.System, ClientTimeout);
         using var clientC = await TestClient.CreateAsync(victim.Seed, TimeProvider.System, ClientTimeout);
 
-        await RunTrafficAsync([clientA, clientB, clientC], clientA, async senders =>
+        var address = a.Services.GetRequiredService<ISiloStatusOracle>().GetApproximateSiloStatuses(onlyActive: true).Keys
+            .Single(silo => !silo.Equals(a.Address) && !silo.Equals(b.Address));
+
+        // The worst case: the silo has the network, a share of the nodes, and the mailboxes of half of the senders.
+        await MoveNetworkAsync(a.Grains, address);
+        var nodes = a.View.Nodes.Take(TestSilo.Nodes / 3).Select(node => node.PublicKey.ToString());
+        await PlaceAsync(nodes, address, key => a.Grains.GetGrain<IServiceNodeGrain>(key).StorageRpcAsync("{}"u8.ToArray()).AsTask());
+        async Task PlaceMailboxesAsync(SequentialSender[] senders) => await PlaceAsync(
+            senders.Take(Senders / 2).Select(sender => sender.Account.SessionId.ToString()), address,
+            key => a.Grains.GetGrain<IMailboxGrain>(key).FindAsync(new([], null, null, default)).AsTask());
+
+        await RunTrafficAsync([clientA, clientB, clientC], clientA, PlaceMailboxesAsync, async senders =>
         {
-            var places = (await a.Grains.GetGrain<IManagementGrain>(0).GetDetailedGrainStatistics())
-                .Where(one => !one.SiloAddress.Equals(a.Address) && !one.SiloAddress.Equals(b.Address)).Select(one => one.GrainId.Type.ToString()).ToList();
-            Assert.Contains("network", places);
-            Assert.Contains("mailbox", places);
-            Assert.Contains("service-node", places);
+            var places = await TypesOnAsync(a.Grains, address);
+            Assert.Superset(new HashSet<string> { "network", "mailbox", "service-node" }, places);
             var height = a.View.Height;
             var killed = Stopwatch.GetTimestamp();
             await victim.KillAsync();
@@ -57,7 +68,7 @@ public sealed partial class SiloFailureTests
         using var clientB = await TestClient.CreateAsync(b.Seed, TimeProvider.System, ClientTimeout);
         using var clientC = await TestClient.CreateAsync(leaver.Seed, TimeProvider.System, ClientTimeout);
 
-        await RunTrafficAsync([clientA, clientB, clientC], clientA, async senders =>
+        await RunTrafficAsync([clientA, clientB, clientC], clientA, _ => Task.CompletedTask, async senders =>
         {
             var height = a.View.Height;
             var watch = Stopwatch.StartNew();
@@ -72,9 +83,10 @@ public sealed partial class SiloFailureTests
         });
     }
 
-    private static async Task RunTrafficAsync(TestClient[] clients, TestClient survivor, Func<SequentialSender[], Task> disturb)
+    private static async Task RunTrafficAsync(TestClient[] clients, TestClient survivor, Func<SequentialSender[], Task> prepare, Func<SequentialSender[], Task> disturb)
     {
         var senders = Enumerable.Range(0, Senders).Select(_ => new SequentialSender(clients)).ToArray();
+        await prepare(senders);
         using var stop = new CancellationTokenSource();
         var running = Task.WhenAll(senders.Select(sender => sender.RunAsync(stop.Token)));
         try
@@ -93,6 +105,34 @@ public sealed partial class SiloFailureTests
         foreach (var sender in senders)
             await sender.AssertNothingLostAsync(survivor);
         Assert.All(failures, failure => Assert.True(IsRetryable(failure), failure.Message));
+    }
+
+    private static async Task<HashSet<string>> TypesOnAsync(IGrainFactory grains, SiloAddress silo) =>
+        [.. (await grains.GetGrain<IManagementGrain>(0).GetDetailedGrainStatistics(hostsIds: [silo])).Select(one => one.GrainId.Type.ToString()!)];
+
+    private static async Task MoveNetworkAsync(IGrainFactory grains, SiloAddress silo)
+    {
+        var network = grains.GetGrain<INetworkGrain>(new NetworkOptions().Name).Cast<IGrainManagementExtension>();
+        RequestContext.Set(IPlacementDirector.PlacementHintKey, silo);
+        await Wait.UntilAsync(
+            async () =>
+            {
+                if ((await TypesOnAsync(grains, silo)).Contains("network"))
+                    return true;
+                await network.MigrateOnIdle();
+                return false;
+            },
+            "the network grain has moved");
+        RequestContext.Clear();
+    }
+
+    /// <summary>Makes grains that are not active yet so, by a call, on a certain silo.</summary>
+    private static async Task PlaceAsync(IEnumerable<string> keys, SiloAddress silo, Func<string, Task> call)
+    {
+        RequestContext.Set(IPlacementDirector.PlacementHintKey, silo);
+        foreach (var key in keys)
+            await call(key);
+        RequestContext.Clear();
     }
 
     // No answer at all, or one that makes a client try another path.
