@@ -22,7 +22,8 @@ internal sealed class BufferedDevice(IDevice inner) : StorageDeviceBase(inner.Fi
     public override bool Throttle() => false;
 
     public override void WriteAsync(
-        IntPtr sourceAddress, int segmentId, ulong destinationAddress, uint numBytesToWrite, DeviceIOCompletionCallback callback, object context)
+        IntPtr sourceAddress, int segmentId, ulong destinationAddress, uint numBytesToWrite, DeviceIOCompletionCallback callback,
+        object context)
     {
         Exception? failure = null;
         try
@@ -46,7 +47,8 @@ internal sealed class BufferedDevice(IDevice inner) : StorageDeviceBase(inner.Fi
     }
 
     public override void ReadAsync(
-        int segmentId, ulong sourceAddress, IntPtr destinationAddress, uint readLength, DeviceIOCompletionCallback callback, object context) =>
+        int segmentId, ulong sourceAddress, IntPtr destinationAddress, uint readLength, DeviceIOCompletionCallback callback,
+        object context) =>
         inner.ReadAsync(segmentId, sourceAddress, destinationAddress, readLength, callback, context);
 
     public override bool TryComplete() => inner.TryComplete();
@@ -80,7 +82,8 @@ internal sealed class BufferedDevice(IDevice inner) : StorageDeviceBase(inner.Fi
     private SafeFileHandle Handle(int segment) => _handles.GetOrAdd(
         segment,
         static (id, device) => new Lazy<SafeFileHandle>(() => File.OpenHandle(
-            device.GetSegmentFilename(device.FileName, id), FileMode.OpenOrCreate, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete)),
+            device.GetSegmentFilename(device.FileName, id), FileMode.OpenOrCreate, FileAccess.Write,
+            FileShare.ReadWrite | FileShare.Delete)),
         this).Value;
 
     private void Close(int segment)

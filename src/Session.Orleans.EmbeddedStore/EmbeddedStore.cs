@@ -216,7 +216,8 @@ public sealed class EmbeddedStore : IAsyncDisposable
     }
 
     private static string PortTaken(int port) =>
-        $"Port {port} on the loopback address is taken. Stop what listens there, or set {nameof(EmbeddedStoreOptions.Port)} to 0 for a free one.";
+        $"Port {port} on the loopback address is taken. Stop what listens there, " +
+        $"or set {nameof(EmbeddedStoreOptions.Port)} to 0 for a free one.";
 
     private static void RequirePowerOfTwo(int value, int least, string name)
     {

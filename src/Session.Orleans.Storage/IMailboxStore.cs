@@ -48,7 +48,8 @@ public interface IMailboxStore
     /// </param>
     /// <param name="cancellationToken">Ends the wait; the message may be stored all the same.</param>
     ValueTask<AppendResult> AppendAsync(
-        AccountId account, NewMessage message, ReadOnlyMemory<byte> data, ReadOnlyMemory<MessageHash> replaces = default, CancellationToken cancellationToken = default);
+        AccountId account, NewMessage message, ReadOnlyMemory<byte> data,
+        ReadOnlyMemory<MessageHash> replaces = default, CancellationToken cancellationToken = default);
 
     /// <summary>The payloads of messages, in one round trip.</summary>
     /// <param name="account">The mailbox's account.</param>

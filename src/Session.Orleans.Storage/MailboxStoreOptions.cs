@@ -10,7 +10,8 @@ public sealed class MailboxStoreOptions
     public int Database { get; init; } = -1;
 
     /// <summary>
-    /// How long stored data outlives the sweep that ends it, at least one millisecond; by default <see cref="MessageLifetime.PayloadSlack"/>,
+    /// How long stored data outlives the sweep that ends it, at least one millisecond; by default <see
+    /// cref="MessageLifetime.PayloadSlack"/>,
     /// which says what it is for.
     /// </summary>
     public TimeSpan PayloadSlack { get; init; } = TimeSpan.FromMilliseconds(MessageLifetime.PayloadSlack);

@@ -11,7 +11,8 @@ public static class MessageLifetime
     public const long SweepInterval = 10_000;
 
     /// <summary>
-    /// How long a payload outlives its sweep unless configured otherwise, in milliseconds. A reader that has just decided that a message is alive still finds it,
+    /// How long a payload outlives its sweep unless configured otherwise, in milliseconds. A reader that has just decided that a
+    /// message is alive still finds it,
     /// even if its clock is this much behind the store's.
     /// </summary>
     public const long PayloadSlack = 20_000;
