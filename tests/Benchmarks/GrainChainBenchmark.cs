@@ -24,7 +24,7 @@ namespace Session.Orleans.Benchmarks;
 [Config(typeof(ShortRunInProcess))]
 public class GrainChainBenchmark
 {
-    private const int Requests = 2048;
+    private const int Requests = 1024;
     private const int Accounts = 128;
 
     private readonly Ed25519KeyPair[] _accounts = [.. Enumerable.Range(0, Accounts).Select(_ => Ed25519KeyPair.Generate())];
