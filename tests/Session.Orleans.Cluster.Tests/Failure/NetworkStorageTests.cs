@@ -145,7 +145,7 @@ public sealed class NetworkStorageTests
         private static NetworkGrainState Copy(NetworkGrainState state) => new()
         {
             SecretFingerprint = state.SecretFingerprint, Version = state.Version, TableVersion = state.TableVersion, Height = state.Height,
-            NextIndex = state.NextIndex, Plan = state.Plan, Nodes = state.Nodes,
+            Plan = state.Plan, Nodes = state.Nodes,
         };
     }
 }
