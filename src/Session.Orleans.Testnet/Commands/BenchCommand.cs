@@ -15,6 +15,8 @@ internal static class BenchCommand
 {
     private const int WarmUpConcurrency = 16;
     private static readonly string[] AllKinds = ["poll", "store", "direct-poll"];
+    private const int MaxIdleWindows = 15;
+    private const double QuietCpu = 60; // ms of processor time per second
     private static readonly TimeSpan IdleTime = TimeSpan.FromSeconds(2);
 
     private static readonly Option<string?> Data = new("--data") { Description = "Measure the network that runs on this folder (it gets messages for made-up accounts); by default the benchmark starts and ends one of its own", HelpName = "DIR" };
@@ -83,7 +85,8 @@ internal static class BenchCommand
             _ = await driver.WarmUpAsync(workload, WarmUpConcurrency, options.GetValue(WarmUp), cancellationToken);
         }
 
-        var idle = await MeasureIdleAsync(network, cancellationToken);
+        Say("waiting until the server is quiet");
+        var idle = await WaitUntilIdleAsync(network, cancellationToken);
         var loads = new List<(Workload Workload, int Concurrency, LoadResult Result)>();
         foreach (var workload in workloads)
         {
@@ -114,11 +117,17 @@ internal static class BenchCommand
         _ => new DirectPollWorkload(map),
     };
 
-    private static async Task<double> MeasureIdleAsync(BenchNetwork network, CancellationToken cancellationToken)
+    // After the warm-up the runtime goes on compiling hot methods for seconds; measured too early, that would count as the requests' cost.
+    private static async Task<double> WaitUntilIdleAsync(BenchNetwork network, CancellationToken cancellationToken)
     {
-        var before = network.CpuTime;
-        await Task.Delay(IdleTime, cancellationToken);
-        return (network.CpuTime - before).TotalMilliseconds / IdleTime.TotalSeconds;
+        for (var window = 1; ; window++)
+        {
+            var before = network.CpuTime;
+            await Task.Delay(IdleTime, cancellationToken);
+            var idle = (network.CpuTime - before).TotalMilliseconds / IdleTime.TotalSeconds;
+            if (idle < QuietCpu || window == MaxIdleWindows)
+                return idle;
+        }
     }
 
     private static BenchResult ToResult(string kind, int concurrency, LoadResult load, double floor) => new(
