@@ -21,6 +21,7 @@ public static class GrainsExtensions
         services.TryAddSingleton(TimeProvider.System);
         services.AddSingleton<NetworkKeys>();
         services.AddSingleton<NetworkViewSource>();
+        services.AddSingleton<MailboxGrains>();
         services.AddSingleton<StorageRpcService>();
         services.AddSingleton<ServerRelay>();
         services.AddSingleton<ClusterChanges>();

@@ -1,12 +1,14 @@
 using System.Collections.Immutable;
 using System.Diagnostics;
 using Microsoft.Extensions.Logging;
+using Orleans.Placement;
 using Session.Orleans.Protocol.StorageRpc;
 using Session.Orleans.Storage;
 
 namespace Session.Orleans.Grains.Mailboxes;
 
-[GrainType("mailbox")]
+// Placed by hash: spreads evenly over the silos there are, whichever gateway a mailbox is first asked for at.
+[GrainType("mailbox"), HashBasedPlacement]
 internal sealed partial class MailboxGrain(
     IMailboxStore store, ClusterChanges cluster, TimeProvider time, ILogger<MailboxGrain> logger) : Grain, IMailboxGrain
 {

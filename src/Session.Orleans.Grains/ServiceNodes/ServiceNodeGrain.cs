@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Microsoft.Extensions.Logging;
+using Orleans.Placement;
 using Session.Orleans.Grains.Network;
 using Session.Orleans.Protocol.Onion;
 
@@ -7,9 +8,10 @@ namespace Session.Orleans.Grains.ServiceNodes;
 
 /// <summary>
 /// Plays one service node. Reentrant: a hop spends nearly all its time waiting for the next one, and no field changes after activation, so
-/// that any interleaving is safe.
+/// that any interleaving is safe. Placed by hash: the default prefers the silo that calls first, and the few nodes there are would all stay
+/// on the silo that started first.
 /// </summary>
-[GrainType("service-node"), Reentrant]
+[GrainType("service-node"), Reentrant, HashBasedPlacement]
 internal sealed partial class ServiceNodeGrain(
     NetworkViewSource views, StorageRpcService storageRpc, ServerRelay serverRelay, ILogger<ServiceNodeGrain> logger) : Grain, IServiceNodeGrain
 {

@@ -17,7 +17,7 @@ internal sealed partial class StorageRpcService
         if (request.Check(call.Clock) is { } error)
             return new(StorageReply.FromError(error));
 
-        var mailbox = grains.GetGrain<IMailboxGrain>(request.Account.ToString());
+        var mailbox = mailboxes.For(request.Account);
         var token = request.TokenCheck is { } check ? check.Token.AsSpan().ToArray() : default(ReadOnlyMemory<byte>);
         return request switch
         {

@@ -3,6 +3,7 @@ using System.Collections.Immutable;
 using System.Diagnostics;
 using System.Text.Json;
 using Microsoft.Extensions.Logging;
+using Session.Orleans.Grains.Mailboxes;
 using Session.Orleans.Grains.Network;
 using Session.Orleans.Protocol.StorageRpc;
 using Session.Orleans.Protocol.Swarms;
@@ -13,7 +14,7 @@ namespace Session.Orleans.Grains.ServiceNodes;
 /// Executes the storage RPC on behalf of a service node: parsing, the swarm check, times and signatures, the call of the mailbox, and the
 /// reply with every member's signature (storage-rpc.md). The same for requests that came directly and those that came through an onion.
 /// </summary>
-internal sealed partial class StorageRpcService(IGrainFactory grains, TimeProvider time, ILogger<StorageRpcService> logger)
+internal sealed partial class StorageRpcService(MailboxGrains mailboxes, TimeProvider time, ILogger<StorageRpcService> logger)
 {
     private static readonly StorageParseOptions ParseOptions = new(TestNetwork: true);
 
