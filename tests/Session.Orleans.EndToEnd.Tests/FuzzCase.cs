@@ -4,6 +4,7 @@ using System.Text.Json.Nodes;
 using Session.Orleans.Protocol.Identity;
 using Session.Orleans.Protocol.Onion;
 using Session.Orleans.Protocol.StorageRpc;
+using Session.Orleans.Protocol.Swarms;
 
 namespace Session.Orleans.EndToEnd.Tests;
 
@@ -28,19 +29,26 @@ internal sealed record FuzzCase(string Name, Uri Url, byte[] Body, OnionLayerKey
 
     public static FuzzCase Create(Random random, TestNetwork network, OnionCipher[] ciphers)
     {
-        var request = CreateRequest(random);
+        Span<byte> seed = stackalloc byte[32];
+        seed.Clear();
+        random.NextBytes(seed[..1]); // few accounts, so that requests meet
+        var keys = new Ed25519KeyPair(seed);
+        var request = CreateRequest(random, keys);
         var name = request.Method;
         var bytes = StorageRequestWriter.ToArray(request);
-        var target = network.Nodes[random.Next(network.Nodes.Count)];
+        // Mostly a node that will not refuse at once because the account is another swarm's.
+        _ = new SwarmRing(network.Nodes.Select(node => new SwarmId(Convert.ToUInt64(node.Swarm, 16)))).TryFind(keys.SessionId, out var swarm);
+        var targets = random.Next(8) == 0 ? network.Nodes : [.. network.Nodes.Where(node => node.Swarm == swarm.ToString())];
+        var target = targets[random.Next(targets.Count)];
         var direct = random.Next(4) == 0;
         // At which depth the damage is done: -2 the request's JSON, -1 the HTTP body, then the layers.
-        var depth = direct ? -2 : random.Next(-2, 3);
+        var depth = direct ? -2 : Math.Max(-2, random.Next(-5, 3));
         if (depth == -2)
         {
             bytes = random.Next(10) switch
             {
-                0 => bytes,
-                < 6 => DamageJson(random, bytes),
+                < 2 => bytes,
+                < 7 => DamageJson(random, bytes),
                 _ => DamageBytes(random, bytes),
             };
         }
@@ -51,7 +59,7 @@ internal sealed record FuzzCase(string Name, Uri Url, byte[] Body, OnionLayerKey
         var length = Math.Max(random.Next(1, 4), depth + 1);
         var path = Enumerable.Range(0, length)
             .Select(i => (i == length - 1 ? target : network.Nodes[random.Next(network.Nodes.Count)]).ToHop(ciphers[random.Next(ciphers.Length)])).ToArray();
-        var options = random.Next(6) switch
+        var options = random.Next(10) switch
         {
             0 => """{"headers":{},"json":true}""",
             1 => """{"headers":"","base64":false}""",
@@ -59,20 +67,17 @@ internal sealed record FuzzCase(string Name, Uri Url, byte[] Body, OnionLayerKey
             3 => $$"""{"destination":"{{new string('0', 64)}}","ephemeral_key":"{{new string('1', 64)}}"}""",
             _ => OnionWriter.ToDestination,
         };
-        var sealedDepth = random.Next(5) == 0 ? random.Next(length) : -1;
-        var (body, keys) = OnionWriter.Wrap(path, OnionWriter.Pack(bytes, options),
+        var sealedDepth = random.Next(10) == 0 ? random.Next(length) : -1;
+        var (body, layerKeys) = OnionWriter.Wrap(path, OnionWriter.Pack(bytes, options),
             (layer, plaintext) => layer == depth ? DamagePayload(random, plaintext) : plaintext,
             (layer, ciphertext) => layer == sealedDepth ? DamageBytes(random, ciphertext) : ciphertext,
             random.Next(8) == 0 ? random.Next(-2, 20) : 0);
         var guard = network.Nodes.First(node => node.Ed25519 == path[0].Ed25519);
-        return new($"{name} over {length} nodes, damaged at {depth}, sealed damaged at {sealedDepth}", new(guard.Url, "/onion_req/v2"), body, keys);
+        return new($"{name} over {length} nodes, damaged at {depth}, sealed damaged at {sealedDepth}", new(guard.Url, "/onion_req/v2"), body, layerKeys);
     }
 
-    private static StorageRequest CreateRequest(Random random)
+    private static StorageRequest CreateRequest(Random random, Ed25519KeyPair keys)
     {
-        Span<byte> seed = stackalloc byte[32];
-        random.NextBytes(seed[..1]); // few accounts, so that requests meet
-        var keys = new Ed25519KeyPair(seed);
         var (account, now) = (keys.SessionId, TestNetwork.Now);
         var data = new byte[random.Next(200)];
         random.NextBytes(data);
@@ -96,18 +101,23 @@ internal sealed record FuzzCase(string Name, Uri Url, byte[] Body, OnionLayerKey
                 : new OxendRequest { Endpoint = OxendRequest.OnsResolve, ParametersJson = """{"type":0,"name_hash":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}"""u8.ToArray() },
             _ => random.Next(3) switch
             {
-                0 => new BatchRequest { Requests = [.. Enumerable.Range(0, random.Next(1, 6)).Select(_ => CreateSimple(random))] },
-                1 => new SequenceRequest { Requests = [.. Enumerable.Range(0, random.Next(1, 6)).Select(_ => CreateSimple(random))] },
-                _ => new IfElseRequest { Condition = new() { HeightAtLeast = 1, VersionBefore = [9, 9, 9] }, Then = CreateSimple(random), Else = new InfoRequest() },
+                0 => new BatchRequest { Requests = [.. Enumerable.Range(0, random.Next(1, 6)).Select(_ => CreateSimple(random, keys))] },
+                1 => new SequenceRequest { Requests = [.. Enumerable.Range(0, random.Next(1, 6)).Select(_ => CreateSimple(random, keys))] },
+                _ => new IfElseRequest
+                {
+                    Condition = new() { HeightAtLeast = 1, VersionBefore = [9, 9, 9] },
+                    Then = CreateSimple(random, keys),
+                    Else = new InfoRequest(),
+                },
             },
         };
     }
 
-    private static StorageRequest CreateSimple(Random random)
+    private static StorageRequest CreateSimple(Random random, Ed25519KeyPair keys)
     {
         while (true)
         {
-            if (CreateRequest(random) is var request and not (RequestList or IfElseRequest))
+            if (CreateRequest(random, keys) is var request and not (RequestList or IfElseRequest))
                 return request;
         }
     }
@@ -138,7 +148,7 @@ internal sealed record FuzzCase(string Name, Uri Url, byte[] Body, OnionLayerKey
     private static byte[] DamageJson(Random random, byte[] json)
     {
         var root = JsonNode.Parse(json)!;
-        for (var times = random.Next(1, 4); times > 0; times--)
+        for (var times = Math.Max(1, random.Next(-3, 4)); times > 0; times--)
         {
             var places = new List<(JsonNode Parent, string? Name, int Index)>();
             Collect(root, places);
@@ -150,7 +160,7 @@ internal sealed record FuzzCase(string Name, Uri Url, byte[] Body, OnionLayerKey
                 < 4 => Placeholder(random.Next(Values.Length)),
                 < 7 => Placeholder(1000 + random.Next(Numbers.Length)),
                 7 => Placeholder(2000 + random.Next(3)), // deep nesting
-                8 => (parent is JsonObject o ? o[name!] : parent[index])?.DeepClone(),
+                8 => Donor(random, places)?.DeepClone(), // a value from elsewhere: the right type in the wrong place
                 9 => JsonValue.Create("@double"),
                 _ => null,
             };
@@ -181,6 +191,12 @@ internal sealed record FuzzCase(string Name, Uri Url, byte[] Body, OnionLayerKey
         return Encoding.UTF8.GetBytes(text);
 
         static JsonNode Placeholder(int number) => JsonValue.Create($"@{number}@");
+    }
+
+    private static JsonNode? Donor(Random random, List<(JsonNode Parent, string? Name, int Index)> places)
+    {
+        var (parent, name, index) = places[random.Next(places.Count)];
+        return name is null ? parent[index] : parent[name];
     }
 
     private static void Collect(JsonNode? node, List<(JsonNode, string?, int)> places)

@@ -13,7 +13,7 @@ public sealed class LifecycleTests
     [InlineData(Signals.Interrupt)]
     public async Task Signal_EndsTheNetworkCleanlyWithin5Seconds(int signal)
     {
-        await using var process = await TestnetProcess.StartAsync();
+        await using var process = await TestnetProcess.StartAsync(nodes: 8);
         using var network = new TestNetwork(process);
         var account = new TestAccount();
         Assert.Equal(200, (await network.RpcAsync(await network.MemberForAsync(account.Id), account.Store("x"u8.ToArray()))).Status);
@@ -27,13 +27,14 @@ public sealed class LifecycleTests
     }
 
     [Fact]
-    public async Task Restart_KeepsMessagesKeysAndHeight()
+    public async Task Restart_KeepsMessagesKeysHeightAndCertificate()
     {
         using var folder = new TemporaryFolder();
         var account = new TestAccount();
         string[] keys;
         long height;
-        await using (var process = await TestnetProcess.StartAsync(folder.Path, "--block-time 0.2"))
+        string thumbprint;
+        await using (var process = await TestnetProcess.StartAsync(folder.Path, "--block-time 0.2", nodes: 8))
         {
             using var network = new TestNetwork(process);
             var member = await network.MemberForAsync(account.Id);
@@ -41,14 +42,18 @@ public sealed class LifecycleTests
             Assert.Equal(200, (await network.RpcAsync(member, account.Store("in private"u8.ToArray(), 5))).Status);
             await WaitForHeightAsync(network, 5);
             keys = Keys(network);
+            thumbprint = await ThumbprintAsync(process.Seed.Port);
             height = await HeightAsync(network);
             Assert.Equal(0, (await process.StopAsync()).ExitCode);
         }
 
-        await using var again = await TestnetProcess.StartAsync(folder.Path, "--block-time 0.2");
+        await using var again = await TestnetProcess.StartAsync(folder.Path, "--block-time 0.2", nodes: 8);
         using var same = new TestNetwork(again);
 
         Assert.Equal(keys, Keys(same));
+        Assert.Equal(thumbprint, await ThumbprintAsync(again.Seed.Port));
+        if (!OperatingSystem.IsWindows())
+            Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(folder.File("gateway-key.pem")));
         Assert.InRange(await HeightAsync(same), height, long.MaxValue);
         var swarm = await same.SwarmOfAsync(account.Id);
         Assert.Equal(["in the inbox"], await TextsAsync(same, swarm[0], account, 0));
@@ -108,23 +113,6 @@ public sealed class LifecycleTests
 
         foreach (var port in network.Nodes.Select(node => node.Url.Port).Append(process.Seed.Port))
             Assert.Equal(made.Thumbprint, await ThumbprintAsync(port));
-    }
-
-    [Fact]
-    public async Task Certificate_NotGiven_IsMadeOnceAndKept()
-    {
-        using var folder = new TemporaryFolder();
-        var thumbprints = new List<string>();
-        for (var start = 0; start < 2; start++)
-        {
-            await using var process = await TestnetProcess.StartAsync(folder.Path, nodes: 3);
-            thumbprints.Add(await ThumbprintAsync(process.Seed.Port));
-            Assert.Equal(0, (await process.StopAsync()).ExitCode);
-        }
-
-        Assert.Single(thumbprints.Distinct());
-        if (!OperatingSystem.IsWindows())
-            Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(folder.File("gateway-key.pem")));
     }
 
     private static string[] Keys(TestNetwork network) => [.. network.Nodes.Select(node => $"{node.Ed25519} {node.X25519} {node.Swarm}")];

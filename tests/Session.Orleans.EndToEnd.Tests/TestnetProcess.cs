@@ -12,7 +12,12 @@ namespace Session.Orleans.EndToEnd.Tests;
 internal sealed partial class TestnetProcess : IAsyncDisposable
 {
     private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(60);
-    private static int _nextPortBase = 24_000 + (Environment.ProcessId % 100 * 300);
+
+    // Below the range from which the system takes the ports of outgoing connections.
+    private const int FirstPossiblePort = 10_000;
+    private const int EndOfPorts = 32_000;
+
+    private static int _nextPort = FirstPossiblePort + (Environment.ProcessId % 100 * 200);
 
     private readonly ConcurrentQueue<string> _log = new();
     private readonly TaskCompletionSource<string> _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -131,17 +136,18 @@ internal sealed partial class TestnetProcess : IAsyncDisposable
         _process.Dispose();
     }
 
-    /// <summary>First of <paramref name="count"/> neighbouring free ports, never the same ones twice in this process.</summary>
+    /// <summary>First of <paramref name="count"/> neighbouring free ports, others at every call.</summary>
     public static int FindPorts(int count)
     {
-        while (true)
+        for (var attempt = 0; attempt < 1000; attempt++)
         {
-            var first = Interlocked.Add(ref _nextPortBase, count + 10) - count - 10;
-            if (first + count > 60_000)
-                throw new InvalidOperationException("No free range of ports.");
+            var first = Interlocked.Add(ref _nextPort, count) - count;
+            first = FirstPossiblePort + ((first - FirstPossiblePort) % (EndOfPorts - FirstPossiblePort - count));
             if (Enumerable.Range(first, count).All(IsFree))
                 return first;
         }
+
+        throw new InvalidOperationException("No free range of ports.");
 
         static bool IsFree(int port)
         {
@@ -165,6 +171,7 @@ internal sealed partial class TestnetProcess : IAsyncDisposable
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };
+        command.Environment["DOTNET_TieredPGO"] = "0"; // profiling pays off only in processes that live for minutes
         foreach (var (name, value) in environment ?? new Dictionary<string, string>())
             command.Environment[name] = value;
         return command;
