@@ -23,8 +23,12 @@ internal sealed partial class TestnetProcess : IAsyncDisposable
     private readonly TaskCompletionSource<string> _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Process _process;
 
-    private TestnetProcess(string directory, int firstPort, string arguments, IReadOnlyDictionary<string, string>? environment)
+    private readonly TemporaryFolder? _folder;
+
+    private TestnetProcess(
+        TemporaryFolder? folder, string directory, int firstPort, string arguments, IReadOnlyDictionary<string, string>? environment)
     {
+        _folder = folder;
         Directory = directory;
         FirstPort = firstPort;
         _process = new Process { StartInfo = Command(arguments, environment) };
@@ -62,7 +66,7 @@ internal sealed partial class TestnetProcess : IAsyncDisposable
         || line.Contains("Unhandled exception", StringComparison.OrdinalIgnoreCase));
 
     /// <summary>Starts a network and waits until it says that it is ready.</summary>
-    /// <param name="directory">Data folder to continue on, or null for a new one.</param>
+    /// <param name="directory">Data folder to continue on, or null for a new one that is gone afterwards.</param>
     /// <param name="options">Further options of <c>up</c>.</param>
     /// <param name="nodes">Number of service nodes.</param>
     /// <param name="environment">Further environment variables of the process.</param>
@@ -70,10 +74,11 @@ internal sealed partial class TestnetProcess : IAsyncDisposable
     public static async Task<TestnetProcess> StartAsync(
         string? directory = null, string options = "", int nodes = 32, IReadOnlyDictionary<string, string>? environment = null, int firstPort = 0)
     {
-        directory ??= System.IO.Directory.CreateTempSubdirectory("testnet-").FullName;
+        var folder = directory is null ? new TemporaryFolder() : null;
+        directory ??= folder!.Path;
         if (firstPort == 0)
             firstPort = FindPorts(nodes + 3);
-        var testnet = new TestnetProcess(directory, firstPort, UpArguments(directory, firstPort, nodes) + " " + options, environment);
+        var testnet = new TestnetProcess(folder, directory, firstPort, UpArguments(directory, firstPort, nodes) + " " + options, environment);
         try
         {
             await testnet.WaitUntilReadyAsync();
@@ -134,6 +139,7 @@ internal sealed partial class TestnetProcess : IAsyncDisposable
         }
 
         _process.Dispose();
+        _folder?.Dispose();
     }
 
     /// <summary>First of <paramref name="count"/> neighbouring free ports, others at every call.</summary>
