@@ -172,7 +172,8 @@ internal sealed partial class TestnetProcess : IAsyncDisposable
 
     private static ProcessStartInfo Command(string arguments, IReadOnlyDictionary<string, string>? environment)
     {
-        var command = new ProcessStartInfo("dotnet", $"\"{Path.Combine(AppContext.BaseDirectory, "session-testnet.dll")}\" {arguments}")
+        // A shell that runs the tests in the background has its children ignore SIGINT; env gives the signal its meaning back and becomes dotnet.
+        var command = new ProcessStartInfo("env", $"--default-signal=INT dotnet \"{Path.Combine(AppContext.BaseDirectory, "session-testnet.dll")}\" {arguments}")
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
