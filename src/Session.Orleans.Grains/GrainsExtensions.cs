@@ -18,10 +18,12 @@ public static class GrainsExtensions
         services.AddSingleton<IValidateOptions<NetworkOptions>, NetworkOptionsValidator>();
         services.AddOptions<ServerRelayOptions>().BindConfiguration(ServerRelayOptions.Section).ValidateOnStart();
         services.AddSingleton<IValidateOptions<ServerRelayOptions>, ServerRelayOptionsValidator>();
+        services.AddOptions<ServiceNodeOptions>().BindConfiguration(ServiceNodeOptions.Section);
         services.TryAddSingleton(TimeProvider.System);
         services.AddSingleton<NetworkKeys>();
         services.AddSingleton<NetworkViewSource>();
         services.AddSingleton<MailboxGrains>();
+        services.AddSingleton<ServiceNodeCalls>();
         services.AddSingleton<StorageRpcService>();
         services.AddSingleton<ServerRelay>();
         services.AddSingleton<ClusterChanges>();

@@ -5,13 +5,14 @@ using Microsoft.Extensions.Primitives;
 using Session.Orleans.Gateway.Hosting;
 using Session.Orleans.Grains;
 using Session.Orleans.Grains.Network;
+using Session.Orleans.Grains.ServiceNodes;
 using Session.Orleans.Protocol.Onion;
 
 namespace Session.Orleans.Gateway.Nodes;
 
 /// <summary>The HTTP surface of a service node (storage-rpc.md, 14; onion-requests.md, 2). The request's path is relative to the node.</summary>
 internal sealed partial class NodeEndpoints(
-    NetworkViewSource views, RequestGate gate, ClientRateLimiter limiter, NodeReadiness readiness, ILogger<NodeEndpoints> logger)
+    NetworkViewSource views, ServiceNodeCalls nodes, RequestGate gate, ClientRateLimiter limiter, NodeReadiness readiness, ILogger<NodeEndpoints> logger)
 {
     public Task HandleAsync(HttpContext context, ServiceNode? node, PathString path)
     {
@@ -88,7 +89,7 @@ internal sealed partial class NodeEndpoints(
             }
 
             var reply = isOnion ? await RelayAsync(node, body, context.RequestAborted)
-                : await node.Grain.StorageRpcAsync(body, context.RequestAborted);
+                : await nodes.To(node).StorageRpcAsync(body, context.RequestAborted);
             activity?.SetTag("http.response.status_code", reply.Status);
             await HttpReplies.WriteAsync(context, reply);
         }
@@ -116,9 +117,9 @@ internal sealed partial class NodeEndpoints(
         }
     }
 
-    private static async ValueTask<NodeReply> RelayAsync(ServiceNode node, ReadOnlyMemory<byte> body, CancellationToken cancellationToken) =>
+    private async ValueTask<NodeReply> RelayAsync(ServiceNode node, ReadOnlyMemory<byte> body, CancellationToken cancellationToken) =>
         OnionEnvelope.TryParse(body, out var envelope, out var error)
-            ? await node.Grain.RelayAsync(
+            ? await nodes.To(node).RelayAsync(
                 new(envelope.Ciphertext, envelope.EphemeralKey, envelope.Cipher, envelope.HopNumber, IsGuard: true), cancellationToken)
             : NodeReply.Text(400, OnionEnvelope.ErrorPrefix + error);
 

@@ -8,18 +8,26 @@ namespace Session.Orleans.Grains.ServiceNodes;
 
 /// <summary>
 /// Plays one service node. Reentrant: a hop spends nearly all its time waiting for the next one, and no field changes after activation, so
-/// that any interleaving is safe. Placed by hash: the default prefers the silo that calls first, and the few nodes there are would all stay
+/// that any interleaving is safe, and any thread (<see cref="ServiceNodeCalls"/>). Placed by hash: the default prefers the silo that calls first, and the few nodes there are would all stay
 /// on the silo that started first.
 /// </summary>
 [GrainType("service-node"), Reentrant, HashBasedPlacement]
 internal sealed partial class ServiceNodeGrain(
-    NetworkViewSource views, StorageRpcService storageRpc, ServerRelay serverRelay, ILogger<ServiceNodeGrain> logger) : Grain, IServiceNodeGrain
+    NetworkViewSource views, ServiceNodeCalls nodes, StorageRpcService storageRpc, ServerRelay serverRelay, ILogger<ServiceNodeGrain> logger)
+    : Grain, IServiceNodeGrain
 {
     private Ed25519PublicKey _key;
 
     public override Task OnActivateAsync(CancellationToken cancellationToken)
     {
         _key = Ed25519PublicKey.ParseHex(this.GetPrimaryKeyString());
+        nodes.Activated(_key, this);
+        return Task.CompletedTask;
+    }
+
+    public override Task OnDeactivateAsync(DeactivationReason reason, CancellationToken cancellationToken)
+    {
+        nodes.Deactivated(_key, this);
         return Task.CompletedTask;
     }
 
@@ -72,7 +80,7 @@ internal sealed partial class ServiceNodeGrain(
             return NodeReply.Text(502, "Next node not found: " + next.Destination);
         try
         {
-            var reply = await node.Grain.RelayAsync(new(next.Ciphertext, next.EphemeralKey, next.Cipher, number + 1), cancellationToken);
+            var reply = await nodes.To(node).RelayAsync(new(next.Ciphertext, next.EphemeralKey, next.Cipher, number + 1), cancellationToken);
             return Crosses(reply.Status) ? reply : reply with { Status = 500 };
         }
         catch (Exception exception) when (exception is TimeoutException or OrleansMessageRejectionException or SiloUnavailableException)

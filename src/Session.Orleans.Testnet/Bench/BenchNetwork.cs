@@ -29,6 +29,9 @@ internal sealed class BenchNetwork : IAsyncDisposable
 
     public TestnetDescription Description { get; private set; } = null!;
 
+    /// <summary>From the start of a network of our own to its line <c>testnet ready</c>.</summary>
+    public TimeSpan? ReadyAfter { get; private set; }
+
     /// <summary>CPU time of the server's process so far.</summary>
     public TimeSpan CpuTime
     {
@@ -158,6 +161,7 @@ internal sealed class BenchNetwork : IAsyncDisposable
             if (_errors.Count > 10)
                 _ = _errors.TryDequeue(out string? _);
         };
+        var started = Stopwatch.GetTimestamp();
         _process.Start();
         _process.BeginOutputReadLine();
         _process.BeginErrorReadLine();
@@ -165,7 +169,11 @@ internal sealed class BenchNetwork : IAsyncDisposable
         limit.CancelAfter(StartLimit);
         var ended = _process.WaitForExitAsync(limit.Token);
         if (await Task.WhenAny(ready.Task, ended) == ready.Task)
+        {
+            ReadyAfter = Stopwatch.GetElapsedTime(started);
             return;
+        }
+
         cancellationToken.ThrowIfCancellationRequested();
         throw new CommandException(ExitCodes.Failed,
             $"The network under test {(_process.HasExited ? $"ended with {_process.ExitCode}" : "did not get ready")}. {Complaints}");

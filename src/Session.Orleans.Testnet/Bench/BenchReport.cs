@@ -23,9 +23,10 @@ internal sealed record BenchReport(
 /// <param name="Swarms">Swarms.</param>
 /// <param name="AverageSwarmSize">Members of a swarm, which all sign a store.</param>
 /// <param name="IdleCpuMillisecondsPerSecond">CPU time that the server takes without requests; it is part of the figures per request.</param>
+/// <param name="ReadySeconds">From the start of the network's process to its line <c>testnet ready</c>; null if it ran already.</param>
 internal sealed record BenchCircumstances(
     DateTimeOffset Date, string Version, string Cpu, int Cores, double? LoadBefore, string Os, string Runtime, string Store, string Cipher,
-    int Nodes, int Swarms, double AverageSwarmSize, double IdleCpuMillisecondsPerSecond);
+    int Nodes, int Swarms, double AverageSwarmSize, double IdleCpuMillisecondsPerSecond, double? ReadySeconds);
 
 /// <summary>One row.</summary>
 /// <param name="Kind">poll, store or direct-poll.</param>

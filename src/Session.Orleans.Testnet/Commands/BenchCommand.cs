@@ -107,7 +107,8 @@ internal static class BenchCommand
         var circumstances = new BenchCircumstances(
             date, typeof(BenchCommand).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "",
             Machine.ReadCpuModel(), Environment.ProcessorCount, load, RuntimeInformation.OSDescription, RuntimeInformation.FrameworkDescription,
-            network.Description.Store, cipher, map.Nodes.Length, map.Swarms.Length, map.AverageSwarmSize, idle);
+            network.Description.Store, cipher, map.Nodes.Length, map.Swarms.Length, map.AverageSwarmSize, idle,
+            network.ReadyAfter?.TotalSeconds);
         return new(
             circumstances, ToDictionary(costs),
             [.. loads.Select(load => ToResult(load.Workload.Name, load.Concurrency, load.Result, floors[load.Workload]))]);
@@ -159,6 +160,8 @@ internal static class BenchCommand
         Say(string.Create(culture, $"{about.Cpu}, {about.Cores} logical processors shared by client and server, load before {about.LoadBefore:0.0}"));
         Say(string.Create(culture,
             $"{about.Nodes} nodes, {about.Swarms} swarms of {about.AverageSwarmSize:0.#}, store {about.Store}, cipher {about.Cipher}, idle {about.IdleCpuMillisecondsPerSecond:0} ms CPU per s"));
+        if (about.ReadySeconds is { } ready)
+            Say(string.Create(culture, $"ready {ready:0.0} s after the start of its process"));
         Say("crypto, us: " + string.Join(", ", report.CryptoMicroseconds.Select(cost => string.Create(culture, $"{cost.Key} {cost.Value:0.0}"))));
 
         var table = new Table { Border = TableBorder.Rounded };
