@@ -18,7 +18,7 @@ public static class GrainsExtensions
         services.AddSingleton<IValidateOptions<NetworkOptions>, NetworkOptionsValidator>();
         services.AddOptions<ServerRelayOptions>().BindConfiguration(ServerRelayOptions.Section).ValidateOnStart();
         services.AddSingleton<IValidateOptions<ServerRelayOptions>, ServerRelayOptionsValidator>();
-        services.AddOptions<ServiceNodeOptions>().BindConfiguration(ServiceNodeOptions.Section);
+        services.AddOptions<LocalCallOptions>().BindConfiguration(LocalCallOptions.Section);
         services.TryAddSingleton(TimeProvider.System);
         services.AddSingleton<NetworkKeys>();
         services.AddSingleton<NetworkViewSource>();

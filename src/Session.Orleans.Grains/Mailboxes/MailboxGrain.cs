@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Diagnostics;
+using System.Diagnostics.CodeAnalysis;
 using Microsoft.Extensions.Logging;
 using Orleans.Placement;
 using Session.Orleans.Protocol.StorageRpc;
@@ -7,33 +8,64 @@ using Session.Orleans.Storage;
 
 namespace Session.Orleans.Grains.Mailboxes;
 
-// Placed by hash: spreads evenly over the silos there are, whichever gateway a mailbox is first asked for at.
+/// <summary>
+/// Keeps one account's messages. Calls come by message, one after another, or directly from the same silo on any thread
+/// (<see cref="MailboxGrains"/>); so the order is kept here: changes take turns, and what is in memory is only touched under a lock.
+/// Placed by hash, which spreads mailboxes evenly over the silos, whichever gateway they are first asked for at.
+/// </summary>
 [GrainType("mailbox"), HashBasedPlacement]
+[SuppressMessage("Design", "CA1001", Justification = "The semaphore holds nothing to dispose of, and a late direct call may still ask it.")]
 internal sealed partial class MailboxGrain(
-    IMailboxStore store, ClusterChanges cluster, TimeProvider time, ILogger<MailboxGrain> logger) : Grain, IMailboxGrain
+    IMailboxStore store, MailboxGrains mailboxes, ClusterChanges cluster, TimeProvider time, ILogger<MailboxGrain> logger) : Grain, IMailboxGrain
 {
     // Swept messages leave the store by themselves; only their lines in its index have to be taken out, and that can wait for company.
     private const int PruneBatch = 64;
 
-    private AccountId _account;
+    private static readonly TimeSpan TurnLimit = TimeSpan.FromSeconds(5);
+
+    private readonly SemaphoreSlim _turn = new(1, 1);
+    private readonly Lock _memory = new(); // guards the three below, and what is in the index
     private MailboxIndex? _index;
     private Task? _loading;
     private int _generation;
+    private AccountId _account;
+    private volatile bool _closed;
 
     public override Task OnActivateAsync(CancellationToken cancellationToken)
     {
         _account = AccountId.Parse(this.GetPrimaryKeyString());
+        mailboxes.Local.Activated(_account, this);
         return Task.CompletedTask;
     }
 
     public override async Task OnDeactivateAsync(DeactivationReason reason, CancellationToken cancellationToken)
     {
-        if (_index is { SweptCount: > 0 })
-            await PruneAsync(_index, cancellationToken);
+        mailboxes.Local.Deactivated(_account, this);
+        try
+        {
+            // The next activation reads the index: changes that came directly must be in the store by then, and none may follow.
+            await _turn.WaitAsync(cancellationToken);
+        }
+        finally
+        {
+            _closed = true;
+        }
+
+        try
+        {
+            if (_index is { } index)
+                await PruneAsync(index, atLeast: 1, cancellationToken);
+        }
+        finally
+        {
+            _turn.Release();
+        }
     }
 
     public async ValueTask<StoreReceipt> StoreAsync(MessageToStore message, CancellationToken cancellationToken)
     {
+        if (!await EnterAsync(cancellationToken))
+            return await mailboxes.Reference(_account).StoreAsync(message, cancellationToken);
         using var activity = StartActivity("store");
         try
         {
@@ -41,16 +73,13 @@ internal sealed partial class MailboxGrain(
             if (!message.Subaccount.IsEmpty && index.IsRevoked(message.Subaccount.Span))
                 return new(MailboxOutcome.Revoked, false, 0);
 
-            var replaced = Namespaces.IsPublicOutbox(message.Namespace) ? index.Others(message.Namespace, message.Hash) : [];
+            var replaced = Namespaces.IsPublicOutbox(message.Namespace) ? OthersThan(message, index) : [];
             var stored = new NewMessage(message.Hash, message.Namespace, message.Timestamp, message.Expiry);
             var result = await store.AppendAsync(_account, stored, message.Data, replaced, cancellationToken);
-            if (ReferenceEquals(index, _index) && result.Version.Before == index.Version)
-                index.Stored(stored, message.Data.Length, result, replaced);
-            else
+            if (!TryApply(index, result.Version, () => index.Stored(stored, message.Data.Length, result, replaced)))
                 await StoredBesideAnotherAsync(message, result, cancellationToken);
 
-            if (index.SweptCount >= PruneBatch)
-                await PruneAsync(index, cancellationToken);
+            await PruneAsync(index, PruneBatch, cancellationToken);
             return new(MailboxOutcome.Done, result.AlreadyStored, result.Expiry);
         }
         catch (MailboxStoreException exception)
@@ -62,18 +91,21 @@ internal sealed partial class MailboxGrain(
             Forget(); // the message may have been stored
             throw;
         }
+        finally
+        {
+            _turn.Release();
+        }
     }
 
     /// <summary>Somebody else wrote: the message is stored all the same, but the index must be read again.</summary>
     private async ValueTask StoredBesideAnotherAsync(MessageToStore message, AppendResult result, CancellationToken cancellationToken)
     {
-        Forget();
         if (!Namespaces.IsPublicOutbox(message.Namespace))
             return;
 
         // The other one's message was not known when this one replaced the others. What came later has replaced, or will replace, this one.
         var index = await GetIndexAsync(cancellationToken);
-        var missed = index.Others(message.Namespace, message.Hash, result.AlreadyStored ? long.MaxValue : result.Sequence);
+        var missed = OthersThan(message, index, result.AlreadyStored ? long.MaxValue : result.Sequence);
         if (missed.Length > 0)
         {
             await store.RemoveAsync(_account, missed, cancellationToken);
@@ -81,17 +113,34 @@ internal sealed partial class MailboxGrain(
         }
     }
 
-    public ValueTask<MessagePage> RetrieveAsync(PageRequest request, CancellationToken cancellationToken)
+    private MessageHash[] OthersThan(MessageToStore message, MailboxIndex index, long before = long.MaxValue)
     {
-        // Most polls find nothing new: they end here, without a state machine and without asking the store.
-        if (_index is not null && !cluster.AreRecent && !GrainsTelemetry.Source.HasListeners())
+        lock (_memory)
+            return index.Others(message.Namespace, message.Hash, before);
+    }
+
+    public ValueTask<MessagePage> RetrieveAsync(PageRequest request, CancellationToken cancellationToken) =>
+        _closed ? mailboxes.Reference(_account).RetrieveAsync(request, cancellationToken)
+        : KnowsOfNothingNew(request) ? new(MessagePage.Empty)
+        : RetrieveFromStoreAsync(request, cancellationToken);
+
+    /// <summary>Most polls find nothing new: they end here, without a state machine and without asking the store.</summary>
+    private bool KnowsOfNothingNew(PageRequest request)
+    {
+        if (cluster.AreRecent)
+            return false;
+        lock (_memory)
         {
+            if (_index is null)
+                return false;
             _index.Sweep(Now);
-            if (request.Subaccount.IsEmpty && _index.Select(request.Namespace, request.After, request.MaxCount, request.MaxSize, out _).IsEmpty)
-                return new(MessagePage.Empty);
+            if ((!request.Subaccount.IsEmpty && _index.IsRevoked(request.Subaccount.Span))
+                || !_index.Select(request.Namespace, request.After, request.MaxCount, request.MaxSize, out _).IsEmpty)
+                return false;
         }
 
-        return RetrieveFromStoreAsync(request, cancellationToken);
+        StartActivity("retrieve")?.Dispose();
+        return true;
     }
 
     private async ValueTask<MessagePage> RetrieveFromStoreAsync(PageRequest request, CancellationToken cancellationToken)
@@ -103,8 +152,10 @@ internal sealed partial class MailboxGrain(
             if (!request.Subaccount.IsEmpty && index.IsRevoked(request.Subaccount.Span))
                 return MessagePage.Empty with { Outcome = MailboxOutcome.Revoked };
 
-            // A copy: while the payloads are being read, a store may change the index.
-            var entries = index.Select(request.Namespace, request.After, request.MaxCount, request.MaxSize, out var more).ToArray();
+            MessageEntry[] entries;
+            bool more;
+            lock (_memory)
+                entries = index.Select(request.Namespace, request.After, request.MaxCount, request.MaxSize, out more).ToArray();
             if (entries.Length == 0)
                 return MessagePage.Empty;
 
@@ -125,10 +176,9 @@ internal sealed partial class MailboxGrain(
         }
     }
 
-    public async ValueTask<MailboxChange> RemoveAsync(MessageSelection selection, CancellationToken cancellationToken)
-    {
-        using var activity = StartActivity("remove");
-        try
+    public ValueTask<MailboxChange> RemoveAsync(MessageSelection selection, CancellationToken cancellationToken) => ChangeAsync(
+        "remove",
+        async () =>
         {
             var index = await GetIndexAsync(cancellationToken);
             if (IsRevoked(index, selection))
@@ -139,34 +189,20 @@ internal sealed partial class MailboxGrain(
 
             var result = await store.RemoveAsync(_account, Array.ConvertAll(selected, entry => entry.Hash), cancellationToken);
             var removed = selected.Where((_, i) => result.Found[i]).ToArray();
-            if (ReferenceEquals(index, _index) && result.Version.Before == index.Version)
+            _ = TryApply(index, result.Version, () =>
             {
                 index.Removed([.. removed.Select(entry => entry.Hash)]);
                 index.Version = result.Version.After;
-            }
-            else
-            {
-                Forget();
-            }
-
+            });
             return new(MailboxOutcome.Done, [.. removed.Select(ToInfo)], []);
-        }
-        catch (MailboxStoreException exception)
-        {
-            return MailboxChange.None(StoreFailed(activity, exception));
-        }
-        catch (OperationCanceledException)
-        {
-            Forget();
-            throw;
-        }
-    }
+        },
+        MailboxChange.None,
+        reference => reference.RemoveAsync(selection, cancellationToken), cancellationToken);
 
-    public async ValueTask<MailboxChange> SetExpiriesAsync(
-        MessageSelection selection, ImmutableArray<long> expiries, ExpireMode mode, CancellationToken cancellationToken)
-    {
-        using var activity = StartActivity("set_expiries");
-        try
+    public ValueTask<MailboxChange> SetExpiriesAsync(
+        MessageSelection selection, ImmutableArray<long> expiries, ExpireMode mode, CancellationToken cancellationToken) => ChangeAsync(
+        "set_expiries",
+        async () =>
         {
             var index = await GetIndexAsync(cancellationToken);
             if (IsRevoked(index, selection))
@@ -192,32 +228,21 @@ internal sealed partial class MailboxGrain(
             if (changes.Count == 0)
                 return new(MailboxOutcome.Done, [], [.. unchanged]);
             var result = await store.SetExpiriesAsync(_account, changes.ToArray(), cancellationToken);
-            if (ReferenceEquals(index, _index) && result.Version.Before == index.Version)
+            _ = TryApply(index, result.Version, () =>
             {
                 foreach (var change in changes)
                     index.ExpirySet(change.Hash, change.Expiry);
                 index.Version = result.Version.After;
-            }
-            else
-            {
-                Forget();
-            }
-
+            });
             return new(MailboxOutcome.Done, [.. changed.Where((_, i) => result.Found[i])], [.. unchanged]);
-        }
-        catch (MailboxStoreException exception)
-        {
-            return MailboxChange.None(StoreFailed(activity, exception));
-        }
-        catch (OperationCanceledException)
-        {
-            Forget();
-            throw;
-        }
-    }
+        },
+        MailboxChange.None,
+        reference => reference.SetExpiriesAsync(selection, expiries, mode, cancellationToken), cancellationToken);
 
     public async ValueTask<MailboxChange> FindAsync(MessageSelection selection, CancellationToken cancellationToken)
     {
+        if (_closed)
+            return await mailboxes.Reference(_account).FindAsync(selection, cancellationToken);
         using var activity = StartActivity("find");
         try
         {
@@ -233,50 +258,111 @@ internal sealed partial class MailboxGrain(
     }
 
     public ValueTask<RevocationReceipt> RevokeAsync(ImmutableArray<ReadOnlyMemory<byte>> tokens, CancellationToken cancellationToken) =>
-        ChangeRevocationsAsync("revoke", () => store.RevokeAsync(_account, tokens, cancellationToken));
+        ChangeRevocationsAsync(
+            "revoke", () => store.RevokeAsync(_account, tokens, cancellationToken),
+            reference => reference.RevokeAsync(tokens, cancellationToken), cancellationToken);
 
     public ValueTask<RevocationReceipt> UnrevokeAsync(ImmutableArray<ReadOnlyMemory<byte>> tokens, CancellationToken cancellationToken) =>
-        ChangeRevocationsAsync("unrevoke", () => store.UnrevokeAsync(_account, tokens, cancellationToken));
+        ChangeRevocationsAsync(
+            "unrevoke", () => store.UnrevokeAsync(_account, tokens, cancellationToken),
+            reference => reference.UnrevokeAsync(tokens, cancellationToken), cancellationToken);
 
-    private async ValueTask<RevocationReceipt> ChangeRevocationsAsync(string method, Func<ValueTask<RevocationResult>> change)
+    private ValueTask<RevocationReceipt> ChangeRevocationsAsync(
+        string method, Func<ValueTask<RevocationResult>> change, Func<IMailboxGrain, ValueTask<RevocationReceipt>> elsewhere,
+        CancellationToken cancellationToken) => ChangeAsync(
+        method,
+        async () =>
+        {
+            try
+            {
+                return new(MailboxOutcome.Done, (await change()).Count);
+            }
+            finally
+            {
+                // Rare, and the order of insertion is the store's: reading the list again beats keeping a second copy of its rules.
+                Forget();
+            }
+        },
+        outcome => new RevocationReceipt(outcome, 0), elsewhere, cancellationToken);
+
+    /// <summary>The frame of a change: its turn, its span, and what becomes of the memory when the store does not confirm.</summary>
+    private async ValueTask<T> ChangeAsync<T>(
+        string method, Func<ValueTask<T>> change, Func<MailboxOutcome, T> failed, Func<IMailboxGrain, ValueTask<T>> elsewhere,
+        CancellationToken cancellationToken)
     {
+        if (!await EnterAsync(cancellationToken))
+            return await elsewhere(mailboxes.Reference(_account));
         using var activity = StartActivity(method);
         try
         {
-            return new(MailboxOutcome.Done, (await change()).Count);
+            return await change();
         }
         catch (MailboxStoreException exception)
         {
-            return new(StoreFailed(activity, exception), 0);
+            return failed(StoreFailed(activity, exception));
+        }
+        catch (OperationCanceledException)
+        {
+            Forget();
+            throw;
         }
         finally
         {
-            // Rare, and the order of insertion is the store's: reading the list again beats keeping a second copy of its rules.
+            _turn.Release();
+        }
+    }
+
+    /// <summary>Waits for this change's turn. False if this activation has ended: its successor is to be asked.</summary>
+    /// <exception cref="TimeoutException">The changes before it took too long.</exception>
+    private async ValueTask<bool> EnterAsync(CancellationToken cancellationToken)
+    {
+        if (!await _turn.WaitAsync(TurnLimit, cancellationToken))
+            throw new TimeoutException("The mailbox is busy.");
+        if (!_closed)
+            return true;
+        _turn.Release();
+        return false;
+    }
+
+    /// <summary>Brings the index up to a confirmed change, or forgets it if it stands for another state than the one that was changed.</summary>
+    private bool TryApply(MailboxIndex index, VersionStep version, Action apply)
+    {
+        lock (_memory)
+        {
+            if (ReferenceEquals(index, _index) && version.Before == index.Version)
+            {
+                apply();
+                return true;
+            }
+
             Forget();
+            return false;
         }
     }
 
     private static bool IsRevoked(MailboxIndex index, MessageSelection selection) =>
         !selection.Subaccount.IsEmpty && index.IsRevoked(selection.Subaccount.Span);
 
-    private static MessageEntry[] Select(MailboxIndex index, MessageSelection selection) =>
-        [.. SelectWithPosition(index, selection).Select(selected => selected.Entry)];
+    private MessageEntry[] Select(MailboxIndex index, MessageSelection selection) =>
+        Array.ConvertAll(SelectWithPosition(index, selection), selected => selected.Entry);
 
     // A hash that is asked for twice counts once, with the first one's position.
-    private static IEnumerable<(MessageEntry Entry, int Position)> SelectWithPosition(MailboxIndex index, MessageSelection selection)
+    private (MessageEntry Entry, int Position)[] SelectWithPosition(MailboxIndex index, MessageSelection selection)
     {
-        if (selection.Hashes.IsDefault)
+        lock (_memory)
         {
-            foreach (var entry in index.All(selection.Namespace, selection.Before ?? long.MaxValue))
-                yield return (entry, 0);
-            yield break;
-        }
+            if (selection.Hashes.IsDefault)
+                return [.. index.All(selection.Namespace, selection.Before ?? long.MaxValue).Select(entry => (entry, 0))];
 
-        var seen = new HashSet<MessageHash>();
-        for (var i = 0; i < selection.Hashes.Length; i++)
-        {
-            if (index.TryGet(selection.Hashes[i], out var entry) && seen.Add(entry.Hash))
-                yield return (entry, i);
+            var seen = new HashSet<MessageHash>();
+            var selected = new List<(MessageEntry, int)>(selection.Hashes.Length);
+            for (var i = 0; i < selection.Hashes.Length; i++)
+            {
+                if (index.TryGet(selection.Hashes[i], out var entry) && seen.Add(entry.Hash))
+                    selected.Add((entry, i));
+            }
+
+            return [.. selected];
         }
     }
 
@@ -287,48 +373,78 @@ internal sealed partial class MailboxGrain(
     /// <summary>The index, read from the store if there is none yet or if somebody else may have written, and swept.</summary>
     private async ValueTask<MailboxIndex> GetIndexAsync(CancellationToken cancellationToken)
     {
-        if (_index is { } known && cluster.AreRecent && await store.GetVersionAsync(_account, cancellationToken) != known.Version
-            && ReferenceEquals(known, _index))
-            Forget();
-
-        while (_index is null)
+        if (cluster.AreRecent && _index is { } known)
         {
-            // Polls interleave: whoever comes while the index is being read waits for the same reading.
-            // One that has ended is of no use any more: it failed, or its index has been forgotten since.
-            if (_loading is not { IsCompleted: false })
-                _loading = LoadAsync();
-            await _loading.WaitAsync(cancellationToken);
+            var version = await store.GetVersionAsync(_account, cancellationToken);
+            lock (_memory)
+            {
+                if (version != known.Version && ReferenceEquals(known, _index))
+                    Forget();
+            }
         }
 
-        _index.Sweep(Now);
-        return _index;
+        while (true)
+        {
+            Task loading;
+            lock (_memory)
+            {
+                if (_index is { } index)
+                {
+                    index.Sweep(Now);
+                    return index;
+                }
+
+                // Whoever comes while the index is being read waits for the same reading.
+                // One that has ended is of no use any more: it failed, or its index has been forgotten since.
+                if (_loading is not { IsCompleted: false })
+                    _loading = LoadAsync();
+                loading = _loading;
+            }
+
+            await loading.WaitAsync(cancellationToken);
+        }
     }
 
     private async Task LoadAsync()
     {
-        MailboxSnapshot snapshot;
-        int generation;
-        do
+        while (true)
         {
-            // A change confirmed while the store was being read may not be in what was read.
-            generation = _generation;
-            snapshot = await store.LoadAsync(_account, CancellationToken.None);
+            var generation = Volatile.Read(ref _generation);
+            var snapshot = await store.LoadAsync(_account, CancellationToken.None);
+            lock (_memory)
+            {
+                // A change confirmed while the store was being read may not be in what was read.
+                if (generation == _generation)
+                {
+                    _index = new(snapshot);
+                    return;
+                }
+            }
         }
-        while (generation != _generation);
-        _index = new(snapshot);
     }
 
     private void Forget()
     {
-        _index = null;
-        _generation++;
+        lock (_memory)
+        {
+            _index = null;
+            _generation++;
+        }
     }
 
-    private async Task PruneAsync(MailboxIndex index, CancellationToken cancellationToken)
+    private async ValueTask PruneAsync(MailboxIndex index, int atLeast, CancellationToken cancellationToken)
     {
+        MessageHash[] swept;
+        lock (_memory)
+        {
+            if (index.SweptCount < atLeast)
+                return;
+            swept = index.TakeSwept();
+        }
+
         try
         {
-            await store.PruneAsync(_account, index.TakeSwept(), cancellationToken);
+            await store.PruneAsync(_account, swept, cancellationToken);
         }
         catch (Exception exception) when (exception is MailboxStoreException or OperationCanceledException)
         {

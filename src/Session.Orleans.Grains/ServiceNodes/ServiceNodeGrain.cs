@@ -21,13 +21,13 @@ internal sealed partial class ServiceNodeGrain(
     public override Task OnActivateAsync(CancellationToken cancellationToken)
     {
         _key = Ed25519PublicKey.ParseHex(this.GetPrimaryKeyString());
-        nodes.Activated(_key, this);
+        nodes.Local.Activated(_key, this);
         return Task.CompletedTask;
     }
 
     public override Task OnDeactivateAsync(DeactivationReason reason, CancellationToken cancellationToken)
     {
-        nodes.Deactivated(_key, this);
+        nodes.Local.Deactivated(_key, this);
         return Task.CompletedTask;
     }
 

@@ -19,6 +19,7 @@ internal sealed class TestStore
 {
     private readonly ConcurrentDictionary<AccountId, StoreFault> _faults = new();
     private readonly ConcurrentDictionary<AccountId, Action> _onAppend = new();
+    private readonly ConcurrentDictionary<AccountId, Task> _holds = new();
     private readonly ConcurrentDictionary<AccountId, int> _loads = new();
 
     public IDisposable Fail(AccountId account, StoreFault fault)
@@ -29,6 +30,9 @@ internal sealed class TestStore
 
     /// <summary>Calls <paramref name="action"/> in the mailbox's own context whenever it appends.</summary>
     public void OnAppend(AccountId account, Action action) => _onAppend[account] = action;
+
+    /// <summary>Lets the account's appends wait until <paramref name="until"/> has ended.</summary>
+    public void HoldAppends(AccountId account, Task until) => _holds[account] = until;
 
     /// <summary>How often the account's index has been read.</summary>
     public int LoadsOf(AccountId account) => _loads.GetValueOrDefault(account);
@@ -66,7 +70,12 @@ internal sealed class TestStore
         {
             if (owner._onAppend.TryGetValue(account, out var action))
                 action();
-            return owner.RunAsync(account, () => store.AppendAsync(account, message, data, replaces, cancellationToken));
+            return owner.RunAsync(account, async () =>
+            {
+                if (owner._holds.TryGetValue(account, out var until))
+                    await until;
+                return await store.AppendAsync(account, message, data, replaces, cancellationToken);
+            });
         }
 
         public ValueTask<IReadOnlyList<ReadOnlyMemory<byte>?>> ReadAsync(

@@ -1,6 +1,7 @@
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
 using Orleans.Core.Internal;
+using Session.Orleans.Grains;
 using Session.Orleans.Grains.ServiceNodes;
 using Session.Orleans.Protocol.Identity;
 
@@ -45,7 +46,7 @@ public sealed class ServiceNodeCallsTests(TestCluster cluster)
     {
         await using var store = EmbeddedStore.EmbeddedStore.Start();
         await using var silo = await TestSilo.StartAsync("by-message", store.ConnectionString, builder =>
-            builder.Services.Configure<ServiceNodeOptions>(options => options.DirectLocalCalls = false));
+            builder.Services.Configure<LocalCallOptions>(options => options.Direct = false));
         var calls = silo.Services.GetRequiredService<ServiceNodeCalls>();
         using var client = await TestClient.CreateAsync(silo.Seed, TimeProvider.System);
         var account = Ed25519KeyPair.Generate();
