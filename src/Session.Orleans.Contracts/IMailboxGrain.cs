@@ -55,12 +55,14 @@ public interface IMailboxGrain : IGrainWithStringKey
 /// <param name="Namespace">Filter: only this namespace; null for all.</param>
 /// <param name="Before">Filter: only messages with this timestamp or an earlier one, unix ms; null for all.</param>
 /// <param name="Subaccount">Token of 36 bytes if a subaccount signed the request; empty otherwise.</param>
+/// <param name="Member">For a look-up: the member that was asked; null to see everything.</param>
 [GenerateSerializer, Immutable, Alias("session.MessageSelection")]
 public sealed record MessageSelection(
     [property: Id(0)] ImmutableArray<MessageHash> Hashes,
     [property: Id(1)] short? Namespace,
     [property: Id(2)] long? Before,
-    [property: Id(3)] ReadOnlyMemory<byte> Subaccount);
+    [property: Id(3)] ReadOnlyMemory<byte> Subaccount,
+    [property: Id(4)] MemberSight? Member = null);
 
 /// <summary>What an operation found and did.</summary>
 /// <param name="Outcome">How it ended.</param>
@@ -97,6 +99,8 @@ public sealed record RevocationReceipt([property: Id(0)] MailboxOutcome Outcome,
 /// <param name="Expiry">When the message runs out, unix ms.</param>
 /// <param name="Data">The message, at most 76800 bytes.</param>
 /// <param name="Subaccount">Token of 36 bytes if a subaccount signed the request; empty otherwise.</param>
+/// <param name="Missing">Indices of the swarm members that do not get it; default if all do.</param>
+/// <param name="Height">Height of the top block.</param>
 [GenerateSerializer, Immutable, Alias("session.MessageToStore")]
 public sealed record MessageToStore(
     [property: Id(0)] MessageHash Hash,
@@ -104,7 +108,9 @@ public sealed record MessageToStore(
     [property: Id(2)] long Timestamp,
     [property: Id(3)] long Expiry,
     [property: Id(4)] ReadOnlyMemory<byte> Data,
-    [property: Id(5)] ReadOnlyMemory<byte> Subaccount);
+    [property: Id(5)] ReadOnlyMemory<byte> Subaccount,
+    [property: Id(6)] ImmutableArray<ushort> Missing = default,
+    [property: Id(7)] long Height = 0);
 
 /// <summary>How an operation of a mailbox ended.</summary>
 public enum MailboxOutcome
@@ -135,13 +141,23 @@ public sealed record StoreReceipt(
 /// <param name="MaxCount"><c>max_count</c> as the client gave it.</param>
 /// <param name="MaxSize"><c>max_size</c> as the client gave it.</param>
 /// <param name="Subaccount">Token of 36 bytes to look up among the revoked ones; empty if there is none or it does not matter.</param>
+/// <param name="Member">The member that was asked; null to see everything.</param>
 [GenerateSerializer, Immutable, Alias("session.PageRequest")]
 public sealed record PageRequest(
     [property: Id(0)] short Namespace,
     [property: Id(1)] MessageHash? After,
     [property: Id(2)] int? MaxCount,
     [property: Id(3)] int? MaxSize,
-    [property: Id(4)] ReadOnlyMemory<byte> Subaccount);
+    [property: Id(4)] ReadOnlyMemory<byte> Subaccount,
+    [property: Id(5)] MemberSight? Member = null);
+
+/// <summary>Whose view of the mailbox is asked for: each member of a swarm sees only what reached it.</summary>
+/// <param name="Node">Index of the member.</param>
+/// <param name="SyncedAt">Height of the last block at which it caught up with its swarm.</param>
+/// <param name="StaleSince">It hides messages with a later timestamp, unix ms; null if it hides none.</param>
+[GenerateSerializer, Immutable, Alias("session.MemberSight")]
+public readonly record struct MemberSight(
+    [property: Id(0)] int Node, [property: Id(1)] long SyncedAt, [property: Id(2)] long? StaleSince = null);
 
 /// <summary>Some messages of a namespace.</summary>
 /// <param name="Outcome">How it ended.</param>

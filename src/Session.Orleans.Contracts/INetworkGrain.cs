@@ -1,3 +1,5 @@
+using System.Collections.Immutable;
+
 namespace Session.Orleans.Contracts;
 
 /// <summary>
@@ -21,6 +23,17 @@ public interface INetworkGrain : IGrainWithStringKey
     /// <exception cref="NetworkPlanException">The network has not been configured yet.</exception>
     [Alias("Subscribe")]
     Task<NetworkState> SubscribeAsync(INetworkObserver observer);
+
+    /// <summary>Begins faults. They are part of the network: persisted, known to every silo, and ended by the network when their time is over.</summary>
+    /// <returns>The faults with their ids and their beginning.</returns>
+    /// <exception cref="NetworkOrderException">One of them is not possible; none has begun.</exception>
+    [Alias("AddFaults")]
+    Task<ImmutableArray<Fault>> AddFaultsAsync(ImmutableArray<Fault> faults);
+
+    /// <summary>Ends those faults whose id or label is among <paramref name="names"/>, or all of them if it is empty.</summary>
+    /// <returns>The faults that have ended.</returns>
+    [Alias("RemoveFaults")]
+    Task<ImmutableArray<Fault>> RemoveFaultsAsync(ImmutableArray<string> names);
 
     /// <summary>Ends a registration.</summary>
     [Alias("Unsubscribe")]

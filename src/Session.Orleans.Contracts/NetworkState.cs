@@ -12,6 +12,8 @@ namespace Session.Orleans.Contracts;
 /// <param name="HardForkRevision">Service node revision, second member of <c>hf</c>.</param>
 /// <param name="TableVersion">Version at which <paramref name="Nodes"/> last changed.</param>
 /// <param name="Nodes">All registered nodes in ascending order of their index.</param>
+/// <param name="Faults">What is made to go wrong.</param>
+/// <param name="Lagging">Nodes that have not caught up with their swarms; those not listed have, at this block.</param>
 [GenerateSerializer, Immutable, Alias("session.NetworkState")]
 public sealed record NetworkState(
     [property: Id(0)] long Version,
@@ -20,7 +22,9 @@ public sealed record NetworkState(
     [property: Id(3)] int HardForkMajor,
     [property: Id(4)] int HardForkRevision,
     [property: Id(5)] long TableVersion,
-    [property: Id(6)] ImmutableArray<NodeRecord> Nodes);
+    [property: Id(6)] ImmutableArray<NodeRecord> Nodes,
+    [property: Id(7)] ImmutableArray<Fault> Faults,
+    [property: Id(8)] ImmutableArray<NodeLag> Lagging);
 
 /// <summary>One service node in the registry.</summary>
 /// <param name="Index">Number from which the node's keys are derived, together with the network secret.</param>

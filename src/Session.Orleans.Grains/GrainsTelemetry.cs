@@ -23,6 +23,9 @@ public static class GrainsTelemetry
     /// <summary>Tag: first eight hex digits of the node's Ed25519 key.</summary>
     public const string Node = "session.node";
 
+    /// <summary>Tag: the node's own faults, with commas between them; absent if it has none.</summary>
+    public const string Fault = "session.fault";
+
     /// <summary>Tag: swarm id in hex.</summary>
     public const string Swarm = "session.swarm";
 

@@ -1,12 +1,13 @@
 using System.Buffers.Binary;
+using System.Collections.Immutable;
 using Session.Orleans.Protocol.Identity;
 
 namespace Session.Orleans.Storage;
 
 /// <summary>
 /// The stored form of an index entry. All integers are little-endian:
-/// format 1 byte (1), namespace 2, timestamp 8, expiry 8, size 4, sequence 8. More bytes may follow in later versions; whoever does not
-/// know them keeps them. The scripts read and write expiry, timestamp and sequence in place, so their offsets stand there too.
+/// format 1 byte (1), namespace 2, timestamp 8, expiry 8, size 4, sequence 8; then, only if swarm members lack the message, the height 8
+/// at which they missed it and the index 2 of each. More bytes may follow in later versions; whoever does not know them keeps them. The scripts read and write expiry, timestamp and sequence in place, so their offsets stand there too.
 /// </summary>
 internal static class IndexEntry
 {
@@ -27,6 +28,18 @@ internal static class IndexEntry
         return head;
     }
 
+    /// <summary>What follows the sequence.</summary>
+    public static byte[] PackTail(MissingMembers? missing)
+    {
+        if (missing is null)
+            return [];
+        var tail = new byte[sizeof(long) + (sizeof(ushort) * missing.Nodes.Length)];
+        BinaryPrimitives.WriteInt64LittleEndian(tail, missing.Height);
+        for (var i = 0; i < missing.Nodes.Length; i++)
+            BinaryPrimitives.WriteUInt16LittleEndian(tail.AsSpan(sizeof(long) + (sizeof(ushort) * i)), missing.Nodes[i]);
+        return tail;
+    }
+
     public static byte[] PackExpiry(long expiry)
     {
         var bytes = new byte[sizeof(long)];
@@ -44,6 +57,19 @@ internal static class IndexEntry
             BinaryPrimitives.ReadInt64LittleEndian(entry[3..]),
             BinaryPrimitives.ReadInt64LittleEndian(entry[11..]),
             BinaryPrimitives.ReadInt32LittleEndian(entry[19..]),
-            BinaryPrimitives.ReadInt64LittleEndian(entry[HeadLength..]));
+            BinaryPrimitives.ReadInt64LittleEndian(entry[HeadLength..]),
+            ParseTail(entry[Length..]));
+    }
+
+    private static MissingMembers? ParseTail(ReadOnlySpan<byte> tail)
+    {
+        if (tail.IsEmpty)
+            return null;
+        if (tail.Length < sizeof(long) + sizeof(ushort) || tail.Length % sizeof(ushort) != 0)
+            throw new MailboxStoreException("The index holds an entry of a format this version does not know.");
+        var nodes = ImmutableArray.CreateBuilder<ushort>((tail.Length - sizeof(long)) / sizeof(ushort));
+        for (var at = sizeof(long); at < tail.Length; at += sizeof(ushort))
+            nodes.Add(BinaryPrimitives.ReadUInt16LittleEndian(tail[at..]));
+        return new(BinaryPrimitives.ReadInt64LittleEndian(tail), nodes.MoveToImmutable());
     }
 }

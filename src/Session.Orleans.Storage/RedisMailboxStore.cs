@@ -110,7 +110,7 @@ public sealed class RedisMailboxStore : IMailboxStore
             foreach (ref readonly var hash in replaces.Span)
                 others += hash == message.Hash ? 0 : 1;
             var keyArguments = new RedisKey[2 + others];
-            var values = new RedisValue[7 + others];
+            var values = new RedisValue[8 + others];
             keyArguments[0] = keys.Index;
             keyArguments[1] = keys.Payload(message.Hash);
             values[0] = message.Hash.AsSpan().ToArray();
@@ -120,13 +120,14 @@ public sealed class RedisMailboxStore : IMailboxStore
             values[4] = TimeToLive(message.Expiry, now);
             values[5] = first;
             values[6] = data;
+            values[7] = IndexEntry.PackTail(message.Missing);
             foreach (ref readonly var hash in replaces.Span)
             {
                 if (hash == message.Hash)
                     continue;
                 others--;
                 keyArguments[2 + others] = keys.Payload(hash);
-                values[7 + others] = hash.AsSpan().ToArray();
+                values[8 + others] = hash.AsSpan().ToArray();
             }
 
             var result = await Scripts.Append.RunAsync(_database, keyArguments, values)

@@ -13,7 +13,7 @@ internal static class Scripts
 {
     /// <summary>
     /// KEYS: index, payload, payloads to remove. ARGV: 1 hash, 2 entry head, 3 expiry, 4 latest sweep, 5 time to live, 6 first version,
-    /// 7 data, 8.. hashes to remove. Returns the new version, which is also the sequence, or for a duplicate
+    /// 7 data, 8 entry tail, 9.. hashes to remove. Returns the new version, which is also the sequence, or for a duplicate
     /// {before, after, sequence, timestamp, expiry}.
     /// </summary>
     public static readonly Script Append = new("""
@@ -24,17 +24,21 @@ internal static class Scripts
             local before = tonumber(redis.call('HGET', KEYS[1], 'v'))
             local changed = false
             local wanted = tonumber(ARGV[3])
+            if string.sub(old, 32) ~= ARGV[8] then
+              redis.call('HSET', KEYS[1], ARGV[1], string.sub(old, 1, 31) .. ARGV[8])
+              changed = true
+            end
             if wanted > expiry then
               expiry = wanted
-              redis.call('HSET', KEYS[1], ARGV[1], string.sub(old, 1, 11) .. string.sub(ARGV[2], 12, 19) .. string.sub(old, 20))
+              redis.call('HSET', KEYS[1], ARGV[1], string.sub(old, 1, 11) .. string.sub(ARGV[2], 12, 19) .. string.sub(old, 20, 31) .. ARGV[8])
               redis.call('PEXPIRE', KEYS[2], ARGV[5])
               redis.call('PEXPIRE', KEYS[1], ARGV[5], 'GT')
               changed = true
             end
             for i = 3, #KEYS do
-              local other = redis.call('HGET', KEYS[1], ARGV[i + 5])
+              local other = redis.call('HGET', KEYS[1], ARGV[i + 6])
               if other then
-                redis.call('HDEL', KEYS[1], ARGV[i + 5])
+                redis.call('HDEL', KEYS[1], ARGV[i + 6])
                 redis.call('DEL', KEYS[i])
                 if struct.unpack('<i8', other, 12) > tonumber(ARGV[4]) then changed = true end
               end
@@ -50,7 +54,7 @@ internal static class Scripts
           version = tonumber(ARGV[6])
           redis.call('HSET', KEYS[1], 'v', ARGV[6])
         end
-        local entry = ARGV[2] .. struct.pack('<I4I4', version % 4294967296, math.floor(version / 4294967296))
+        local entry = ARGV[2] .. struct.pack('<I4I4', version % 4294967296, math.floor(version / 4294967296)) .. ARGV[8]
         redis.call('HSET', KEYS[1], ARGV[1], entry)
         if fresh then
           redis.call('PEXPIRE', KEYS[1], ARGV[5])
@@ -60,7 +64,7 @@ internal static class Scripts
         redis.call('SET', KEYS[2], ARGV[7], 'PX', ARGV[5])
         for i = 3, #KEYS do
           redis.call('DEL', KEYS[i])
-          redis.call('HDEL', KEYS[1], ARGV[i + 5])
+          redis.call('HDEL', KEYS[1], ARGV[i + 6])
         end
         return version
         """);

@@ -22,6 +22,7 @@ internal static class AdminEndpoints
 
         var api = routes.MapGroup("/v1").AddEndpointFilter(RequireToken);
         api.MapGet("/status", StatusAsync).WithName("Status").WithSummary("Height, nodes, swarms and live messages");
+        NetworkEndpoints.Map(api);
     }
 
     private static Results<ContentHttpResult, StatusCodeHttpResult> Started(NetworkViewSource views) =>
@@ -71,5 +72,9 @@ public sealed record SwarmStatus(string Id, int Members);
 /// <summary>JSON of the admin API.</summary>
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
 [JsonSerializable(typeof(NetworkStatus))]
+[JsonSerializable(typeof(IReadOnlyList<NodeReport>))]
+[JsonSerializable(typeof(IReadOnlyList<SwarmReport>))]
+[JsonSerializable(typeof(IReadOnlyList<FaultReport>))]
+[JsonSerializable(typeof(FaultOrder))]
 [JsonSerializable(typeof(Microsoft.AspNetCore.Mvc.ProblemDetails))]
 public sealed partial class AdminJsonContext : JsonSerializerContext;

@@ -27,6 +27,7 @@ public static class GatewayExtensions
         builder.Services.AddSingleton<ClientRateLimiter>();
         builder.Services.AddSingleton<RequestGate>();
         builder.Services.AddSingleton<NodeReadiness>();
+        builder.Services.AddSingleton<FaultDoor>();
         builder.Services.AddSingleton<NodeEndpoints>();
         builder.Services.AddSingleton<SeedEndpoints>();
         builder.Services.AddSingleton<AdminToken>();

@@ -4,6 +4,7 @@ using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Primitives;
 using Session.Orleans.Gateway.Hosting;
 using Session.Orleans.Grains;
+using Session.Orleans.Grains.Faults;
 using Session.Orleans.Grains.Network;
 using Session.Orleans.Grains.ServiceNodes;
 using Session.Orleans.Protocol.Onion;
@@ -12,7 +13,7 @@ namespace Session.Orleans.Gateway.Nodes;
 
 /// <summary>The HTTP surface of a service node (storage-rpc.md, 14; onion-requests.md, 2). The request's path is relative to the node.</summary>
 internal sealed partial class NodeEndpoints(
-    NetworkViewSource views, ServiceNodeCalls nodes, RequestGate gate, ClientRateLimiter limiter, NodeReadiness readiness, ILogger<NodeEndpoints> logger)
+    NetworkViewSource views, ServiceNodeCalls nodes, RequestGate gate, ClientRateLimiter limiter, NodeReadiness readiness, FaultDoor door, ILogger<NodeEndpoints> logger)
 {
     public Task HandleAsync(HttpContext context, ServiceNode? node, PathString path)
     {
@@ -24,20 +25,31 @@ internal sealed partial class NodeEndpoints(
                 : HttpReplies.WriteNotFoundAsync(context);
         }
 
+        return views.Current?.Faults is { } faults ? HandleThroughFaultsAsync(context, node, path, faults) : HandleAsync(context, node, path.Value);
+    }
+
+    private async Task HandleThroughFaultsAsync(HttpContext context, ServiceNode node, PathString path, FaultTable faults)
+    {
+        if (await door.TryEnterAsync(context, faults, node))
+            await HandleAsync(context, node, path.Value);
+    }
+
+    private Task HandleAsync(HttpContext context, ServiceNode node, string? path)
+    {
         var request = context.Request;
         if (HttpMethods.IsPost(request.Method))
         {
-            if (path.Value is "/onion_req/v2")
+            if (path is "/onion_req/v2")
                 return ServeAsync(context, node, isOnion: true);
-            if (path.Value is "/storage_rpc/v1")
+            if (path is "/storage_rpc/v1")
                 return ServeAsync(context, node, isOnion: false);
-            if (path.Value is "/ping_test/v1")
+            if (path is "/ping_test/v1")
             {
                 context.Response.Headers["X-Oxen-Snode-Pubkey"] = node.PingHeader;
                 return HttpReplies.WriteTextAsync(context, 200, "");
             }
         }
-        else if (HttpMethods.IsGet(request.Method) && path.Value is "/get_stats/v1")
+        else if (HttpMethods.IsGet(request.Method) && path is "/get_stats/v1")
         {
             return HttpReplies.WriteJsonAsync(context, Stats);
         }
@@ -91,6 +103,8 @@ internal sealed partial class NodeEndpoints(
             var reply = isOnion ? await RelayAsync(node, body, context.RequestAborted)
                 : await nodes.To(node).StorageRpcAsync(body, context.RequestAborted);
             activity?.SetTag("http.response.status_code", reply.Status);
+            if (views.Current?.Faults?.At(node.Index) is { } faults && faults.Strikes(FaultKind.CorruptReply))
+                reply = reply with { Body = Damage.Bytes(reply.Body.Span) };
             await HttpReplies.WriteAsync(context, reply);
         }
         catch (Exception) when (context.RequestAborted.IsCancellationRequested)

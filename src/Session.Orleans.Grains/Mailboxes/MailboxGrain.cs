@@ -74,7 +74,7 @@ internal sealed partial class MailboxGrain(
                 return new(MailboxOutcome.Revoked, false, 0);
 
             var replaced = Namespaces.IsPublicOutbox(message.Namespace) ? OthersThan(message, index) : [];
-            var stored = new NewMessage(message.Hash, message.Namespace, message.Timestamp, message.Expiry);
+            var stored = new NewMessage(message.Hash, message.Namespace, message.Timestamp, message.Expiry, MissingAfter(message, index));
             var result = await store.AppendAsync(_account, stored, message.Data, replaced, cancellationToken);
             if (!TryApply(index, result.Version, () => index.Stored(stored, message.Data.Length, result, replaced)))
                 await StoredBesideAnotherAsync(message, result, cancellationToken);
@@ -113,6 +113,22 @@ internal sealed partial class MailboxGrain(
         }
     }
 
+    /// <summary>Who lacks the message once it is stored: of a message that was there, those who lacked it and do not get it now either.</summary>
+    private MissingMembers? MissingAfter(MessageToStore message, MailboxIndex index)
+    {
+        MessageEntry known;
+        lock (_memory)
+        {
+            if (!index.TryGet(message.Hash, out known))
+                return message.Missing.IsDefaultOrEmpty ? null : new(message.Height, message.Missing);
+        }
+
+        if (known.Missing is null || message.Missing.IsDefaultOrEmpty)
+            return null;
+        ImmutableArray<ushort> still = [.. known.Missing.Nodes.Intersect(message.Missing)];
+        return still.IsEmpty ? null : new(message.Height, still);
+    }
+
     private MessageHash[] OthersThan(MessageToStore message, MailboxIndex index, long before = long.MaxValue)
     {
         lock (_memory)
@@ -135,7 +151,7 @@ internal sealed partial class MailboxGrain(
                 return false;
             _index.Sweep(Now);
             if ((!request.Subaccount.IsEmpty && _index.IsRevoked(request.Subaccount.Span))
-                || !_index.Select(request.Namespace, request.After, request.MaxCount, request.MaxSize, out _).IsEmpty)
+                || !_index.Select(request.Namespace, request.After, request.MaxCount, request.MaxSize, request.Member, out _).IsEmpty)
                 return false;
         }
 
@@ -155,7 +171,7 @@ internal sealed partial class MailboxGrain(
             MessageEntry[] entries;
             bool more;
             lock (_memory)
-                entries = index.Select(request.Namespace, request.After, request.MaxCount, request.MaxSize, out more).ToArray();
+                entries = index.Select(request.Namespace, request.After, request.MaxCount, request.MaxSize, request.Member, out more).ToArray();
             if (entries.Length == 0)
                 return MessagePage.Empty;
 
@@ -249,7 +265,7 @@ internal sealed partial class MailboxGrain(
             var index = await GetIndexAsync(cancellationToken);
             return IsRevoked(index, selection)
                 ? MailboxChange.None(MailboxOutcome.Revoked)
-                : new(MailboxOutcome.Done, [.. Select(index, selection).Select(ToInfo)], []);
+                : new(MailboxOutcome.Done, [.. Select(index, selection).Where(entry => MailboxIndex.Sees(selection.Member, entry)).Select(ToInfo)], []);
         }
         catch (MailboxStoreException exception)
         {

@@ -17,6 +17,7 @@ internal sealed class MailboxIndex
     private readonly List<RevokedToken> _revoked;
     private Dictionary<MessageHash, (short Namespace, long Sequence)>? _table;
     private long _earliestExpiry = long.MaxValue;
+    private bool _someMiss; // true once any message has been missed by any member
 
     public MailboxIndex(MailboxSnapshot snapshot)
     {
@@ -138,29 +139,33 @@ internal sealed class MailboxIndex
         if (TryFind(message.Hash, out var list, out var position))
         {
             ref var entry = ref CollectionsMarshal.AsSpan(list)[position];
-            entry = entry with { Expiry = result.Expiry };
+            entry = entry with { Expiry = result.Expiry, Missing = message.Missing };
             _earliestExpiry = Math.Min(_earliestExpiry, result.Expiry);
         }
         else
         {
-            Add(new(message.Hash, message.Namespace, result.Timestamp, result.Expiry, size, result.Sequence));
+            Add(new(message.Hash, message.Namespace, result.Timestamp, result.Expiry, size, result.Sequence, message.Missing));
         }
 
         Version = result.Version.After;
     }
 
     /// <summary>
-    /// Selects messages of a namespace in storage order (storage-rpc.md, 9): those after <paramref name="after"/>, or all if it is not there,
-    /// as many as the limits allow but at least one. <paramref name="more"/> tells whether a limit kept a further one out.
+    /// Selects messages of a namespace in storage order (storage-rpc.md, 9) that <paramref name="member"/> holds, null standing for one that
+    /// holds all: those after <paramref name="after"/>, or all if it is not there, as many as the limits allow but at least one. <paramref name="more"/> tells whether a limit kept a further one out.
     /// </summary>
-    public ReadOnlySpan<MessageEntry> Select(short @namespace, MessageHash? after, int? maxCount, int? maxSize, out bool more)
+    public ReadOnlySpan<MessageEntry> Select(
+        short @namespace, MessageHash? after, int? maxCount, int? maxSize, MemberSight? member, out bool more)
     {
         more = false;
         if (!_namespaces.TryGetValue(@namespace, out var entries))
             return [];
         var candidates = CollectionsMarshal.AsSpan(entries);
-        if (after is { } hash && TryFind(hash, out var list, out var position) && ReferenceEquals(list, entries))
+        if (after is { } hash && TryFind(hash, out var list, out var position) && ReferenceEquals(list, entries)
+            && Sees(member, candidates[position]))
             candidates = candidates[(position + 1)..];
+        if (member is { } sight && (_someMiss || sight.StaleSince is not null))
+            candidates = candidates.ToArray().Where(entry => Sees(sight, entry)).ToArray();
 
         var page = new RetrievePage(maxCount, maxSize);
         var taken = 0;
@@ -170,8 +175,15 @@ internal sealed class MailboxIndex
         return candidates[..taken];
     }
 
+    /// <summary>True if the member holds the message and returns it.</summary>
+    public static bool Sees(MemberSight? member, in MessageEntry entry) =>
+        member is not { } sight
+        || ((entry.Missing is not { } missing || sight.SyncedAt > missing.Height || !missing.Nodes.Contains((ushort)sight.Node))
+            && !(entry.Timestamp > sight.StaleSince));
+
     private void Add(MessageEntry entry)
     {
+        _someMiss |= entry.Missing is not null;
         ref var entries = ref CollectionsMarshal.GetValueRefOrAddDefault(_namespaces, entry.Namespace, out _);
         (entries ??= new(capacity: 1)).Add(entry);
         Count++;

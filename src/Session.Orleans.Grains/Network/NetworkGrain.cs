@@ -8,7 +8,7 @@ namespace Session.Orleans.Grains.Network;
 [GrainType("network")]
 internal sealed partial class NetworkGrain(
     [PersistentState("network", NetworkGrain.StorageName)] IPersistentState<NetworkGrainState> storage,
-    NetworkKeys keys, ILogger<NetworkGrain> logger) : Grain, INetworkGrain
+    NetworkKeys keys, TimeProvider time, ILogger<NetworkGrain> logger) : Grain, INetworkGrain
 {
     /// <summary>Name of the Orleans grain storage.</summary>
     public const string StorageName = "network";
@@ -16,12 +16,14 @@ internal sealed partial class NetworkGrain(
     // Observers renew at every block or sooner; one that is silent for a minute belongs to a dead silo.
     private readonly ObserverManager<INetworkObserver> _observers = new(TimeSpan.FromMinutes(1), logger);
     private IGrainTimer? _clock;
+    private IGrainTimer? _faultsEnd;
     private NetworkState? _published;
 
     public override Task OnActivateAsync(CancellationToken cancellationToken)
     {
         if (storage.State.IsConfigured)
             StartClock();
+        ScheduleEndOfFaults();
         return Task.CompletedTask;
     }
 
@@ -73,6 +75,7 @@ internal sealed partial class NetworkGrain(
     {
         storage.State.Height++;
         storage.State.Version++;
+        UpdateLagging();
         await WriteAsync(cancellationToken);
         await PublishToAllAsync();
     }
@@ -99,7 +102,7 @@ internal sealed partial class NetworkGrain(
             // The node table is by far the largest part: keep the array while it does not change.
             var nodes = _published?.TableVersion == state.TableVersion ? _published.Nodes : [.. state.Nodes];
             _published = new(state.Version, state.Height, [.. keys.BlockHash(state.Height)],
-                state.Plan!.HardForkMajor, state.Plan.HardForkRevision, state.TableVersion, nodes);
+                state.Plan!.HardForkMajor, state.Plan.HardForkRevision, state.TableVersion, nodes, [.. state.Faults], [.. state.Lagging]);
         }
 
         return _published;

@@ -28,6 +28,18 @@ public sealed class NetworkGrainState
     [Id(5)]
     public NodeRecord[] Nodes { get; set; } = [];
 
+    /// <summary>What is made to go wrong.</summary>
+    [Id(6)]
+    public Fault[] Faults { get; set; } = [];
+
+    /// <summary>Number of the latest fault, from which its id is made.</summary>
+    [Id(7)]
+    public long LastFault { get; set; }
+
+    /// <summary>Nodes that have not caught up with their swarms.</summary>
+    [Id(8)]
+    public NodeLag[] Lagging { get; set; } = [];
+
     /// <summary>True once the network has been configured.</summary>
     public bool IsConfigured => Plan is not null;
 }

@@ -42,6 +42,12 @@ public sealed class NetworkOptions
     [Range(0, 255, ErrorMessage = "Network:HardForkRevision must be between 0 and 255.")]
     public int HardForkRevision { get; set; } = 4;
 
+    /// <summary>
+    /// Lets swarm members that missed messages stay without them, as in the real network (network.md, 5). By default they catch up at the
+    /// next block at which they can hear their swarm.
+    /// </summary>
+    public bool ReplicaDrift { get; set; }
+
     /// <summary>IPv4 address that the nodes advertise to clients.</summary>
     [Required, RegularExpression(@"^(\d{1,3}\.){3}\d{1,3}$", ErrorMessage = "Network:PublicIp must be a dotted IPv4 address.")]
     public string PublicIp { get; set; } = "127.0.0.1";

@@ -18,11 +18,23 @@ public sealed class NetworkView
     private readonly FrozenDictionary<SwarmId, Swarm> _swarms;
     private readonly SwarmRing _ring;
 
-    private NetworkView(NetworkState state, ImmutableArray<ServiceNode> nodes, ImmutableArray<Swarm> swarms)
+    private readonly FrozenDictionary<int, long>? _lagging;
+    private readonly bool _replicasDrift;
+
+    private NetworkView(NetworkState state, NetworkOptions options)
     {
         State = state;
         BlockHash = Convert.ToHexStringLower(state.BlockHash.AsSpan());
         HardFork = new(state.HardForkMajor, state.HardForkRevision);
+        Faults = FaultTable.Create(state.Faults);
+        _lagging = state.Lagging.IsDefaultOrEmpty ? null : state.Lagging.ToFrozenDictionary(lag => lag.Index, lag => lag.SyncedAt);
+        _replicasDrift = options.ReplicaDrift;
+        (Nodes, Swarms, _byKey, _byIndex, _swarms, _ring) = ([], [], null!, null!, null!, null!);
+    }
+
+    private NetworkView(NetworkState state, NetworkOptions options, ImmutableArray<ServiceNode> nodes, ImmutableArray<Swarm> swarms)
+        : this(state, options)
+    {
         Nodes = nodes;
         Swarms = swarms;
         _byKey = nodes.ToFrozenDictionary(node => node.PublicKey);
@@ -31,11 +43,9 @@ public sealed class NetworkView
         _ring = new(swarms.Select(swarm => swarm.Id));
     }
 
-    private NetworkView(NetworkState state, NetworkView table)
+    private NetworkView(NetworkState state, NetworkOptions options, NetworkView table)
+        : this(state, options)
     {
-        State = state;
-        BlockHash = Convert.ToHexStringLower(state.BlockHash.AsSpan());
-        HardFork = new(state.HardForkMajor, state.HardForkRevision);
         Nodes = table.Nodes;
         Swarms = table.Swarms;
         _byKey = table._byKey;
@@ -55,6 +65,15 @@ public sealed class NetworkView
 
     /// <summary>Hard fork and service node revision.</summary>
     public HardFork HardFork { get; }
+
+    /// <summary>What is made to go wrong; null while nothing is.</summary>
+    public FaultTable? Faults { get; }
+
+    /// <summary>
+    /// Height of the last block at which the node caught up with its swarm: what it missed at this height or later it still lacks. In a
+    /// network whose replicas drift nobody ever catches up.
+    /// </summary>
+    public long SyncedAt(int index) => _replicasDrift ? 0 : _lagging is null ? Height : _lagging.GetValueOrDefault(index, Height);
 
     /// <summary>All registered nodes, in ascending order of their index.</summary>
     public ImmutableArray<ServiceNode> Nodes { get; }
@@ -82,7 +101,7 @@ public sealed class NetworkView
     internal static NetworkView Create(NetworkState state, NetworkView? previous, NetworkKeys keys, NetworkOptions options, IGrainFactory grains)
     {
         if (previous is not null && previous.State.TableVersion == state.TableVersion)
-            return new(state, previous);
+            return new(state, options, previous);
 
         var nodes = state.Nodes.Select(record =>
         {
@@ -96,6 +115,6 @@ public sealed class NetworkView
 
         var swarms = nodes.Where(node => node.IsInSwarm).GroupBy(node => node.SwarmId).OrderBy(group => group.Key)
             .Select(group => new Swarm(group.Key, [.. group.OrderBy(node => node.PublicKey)])).ToImmutableArray();
-        return new(state, nodes, swarms);
+        return new(state, options, nodes, swarms);
     }
 }

@@ -13,9 +13,13 @@ namespace Session.Orleans.Grains.ServiceNodes;
 /// </summary>
 [GrainType("service-node"), Reentrant, HashBasedPlacement]
 internal sealed partial class ServiceNodeGrain(
-    NetworkViewSource views, ServiceNodeCalls nodes, StorageRpcService storageRpc, ServerRelay serverRelay, ILogger<ServiceNodeGrain> logger)
+    NetworkViewSource views, ServiceNodeCalls nodes, StorageRpcService storageRpc, ServerRelay serverRelay, TimeProvider time,
+    ILogger<ServiceNodeGrain> logger)
     : Grain, IServiceNodeGrain
 {
+    /// <summary>How long a node waits for the next one (onion-requests.md, 7).</summary>
+    private static readonly TimeSpan HopLimit = TimeSpan.FromSeconds(30);
+
     private Ed25519PublicKey _key;
 
     public override Task OnActivateAsync(CancellationToken cancellationToken)
@@ -45,7 +49,7 @@ internal sealed partial class ServiceNodeGrain(
 
         // The guard is told 0 or what the client pretends and never refuses; the others count from 1 (onion-requests.md, 4).
         var number = Math.Max(request.Number, 1);
-        using var activity = StartActivity(self, number);
+        using var activity = StartActivity(view, self, number);
         if (number > OnionEnvelope.MaxHopNumber && !request.IsGuard)
             return Ended(activity, "refused", NodeReply.Text(400, "onion request max path length exceeded"));
 
@@ -58,7 +62,7 @@ internal sealed partial class ServiceNodeGrain(
         {
             case OnionInstruction.ToNode next:
                 activity?.SetTag(GrainsTelemetry.Instruction, "node");
-                return Ended(activity, null, await ForwardAsync(view, next, number, cancellationToken));
+                return Ended(activity, null, await ForwardAsync(view, self, next, number, cancellationToken));
             case OnionInstruction.ToServer server:
                 if (!server.IsAllowed || !serverRelay.IsAllowed(server))
                     return Ended(activity, "server", SealError(key, 400, "Invalid url"));
@@ -74,13 +78,36 @@ internal sealed partial class ServiceNodeGrain(
         }
     }
 
-    private async ValueTask<NodeReply> ForwardAsync(NetworkView view, OnionInstruction.ToNode next, int number, CancellationToken cancellationToken)
+    private ValueTask<NodeReply> ForwardAsync(
+        NetworkView view, ServiceNode self, OnionInstruction.ToNode next, int number, CancellationToken cancellationToken)
     {
         if (!view.TryGetNode(next.Destination, out var node) || !node.Record.IsFunded)
-            return NodeReply.Text(502, "Next node not found: " + next.Destination);
+            return new(NodeReply.Text(502, "Next node not found: " + next.Destination));
+        var request = new RelayRequest(next.Ciphertext, next.EphemeralKey, next.Cipher, number + 1);
+        return view.Faults is { } faults
+            ? ForwardThroughFaultsAsync(faults, self, node, request, cancellationToken) : ForwardAsync(node, request, cancellationToken);
+    }
+
+    private async ValueTask<NodeReply> ForwardThroughFaultsAsync(
+        FaultTable faults, ServiceNode self, ServiceNode node, RelayRequest request, CancellationToken cancellationToken)
+    {
+        var arrival = faults.Arrive(self.Index, node.Index, request.Ciphertext.Length);
+        var delay = arrival.Outcome is ArrivalOutcome.Unanswered || arrival.Delay > HopLimit ? HopLimit : arrival.Delay;
+        if (delay > TimeSpan.Zero)
+            await Task.Delay(delay, time, cancellationToken);
+        if (!arrival.Arrives || delay == HopLimit)
+            return NodeReply.Text(504, "Request time out");
+        if (faults.At(self.Index)?.Strikes(FaultKind.CorruptLayer) ?? false)
+            request = request with { Ciphertext = Damage.Bytes(request.Ciphertext.Span) };
+        var reply = await ForwardAsync(node, request, cancellationToken);
+        return faults.At(node.Index)?.Strikes(FaultKind.CorruptReply) ?? false ? NodeReply.Text(500, "Invalid response from snode") : reply;
+    }
+
+    private async ValueTask<NodeReply> ForwardAsync(ServiceNode node, RelayRequest request, CancellationToken cancellationToken)
+    {
         try
         {
-            var reply = await nodes.To(node).RelayAsync(new(next.Ciphertext, next.EphemeralKey, next.Cipher, number + 1), cancellationToken);
+            var reply = await nodes.To(node).RelayAsync(request, cancellationToken);
             return Crosses(reply.Status) ? reply : reply with { Status = 500 };
         }
         catch (Exception exception) when (exception is TimeoutException or OrleansMessageRejectionException or SiloUnavailableException)
@@ -105,11 +132,12 @@ internal sealed partial class ServiceNodeGrain(
 
     private NodeReply NotReady() => NodeReply.Text(503, "Snode not ready: " + _key);
 
-    private static Activity? StartActivity(ServiceNode self, int number) =>
+    private static Activity? StartActivity(NetworkView view, ServiceNode self, int number) =>
         GrainsTelemetry.Source.StartInGrain(GrainsTelemetry.HopSpan).Carry()?
             .SetTag(GrainsTelemetry.HopNumber, number)
             .SetTag(GrainsTelemetry.Node, self.ShortId)
-            .SetTag(GrainsTelemetry.Swarm, self.SwarmId.ToString());
+            .SetTag(GrainsTelemetry.Swarm, self.SwarmId.ToString())
+            .SetTag(GrainsTelemetry.Fault, view.Faults?.At(self.Index)?.Kinds);
 
     private static NodeReply Ended(Activity? activity, string? instruction, NodeReply reply)
     {

@@ -9,7 +9,7 @@ namespace Session.Orleans.Grains.ServiceNodes;
 /// <content>Requests to a mailbox.</content>
 internal sealed partial class StorageRpcService
 {
-    private ValueTask<StorageReply> ExecuteMailboxAsync(Call call, AccountRequest request)
+    private ValueTask<StorageReply> ExecuteMailboxAsync(StorageCall call, AccountRequest request)
     {
         // The order is the specification's: first the swarm, then times and signature, then revocation, which only the mailbox knows.
         if (call.View.SwarmOf(request.Account) is not { } swarm || swarm.Id != call.Self.SwarmId)
@@ -17,6 +17,18 @@ internal sealed partial class StorageRpcService
         if (request.Check(call.Clock) is { } error)
             return new(StorageReply.FromError(error));
 
+        return call.Faults?.StorageDelay() is { } delay && delay > TimeSpan.Zero
+            ? ExecuteLaterAsync(call, swarm, request, delay) : ExecuteMailboxAsync(call, swarm, request);
+    }
+
+    private async ValueTask<StorageReply> ExecuteLaterAsync(StorageCall call, Swarm swarm, AccountRequest request, TimeSpan delay)
+    {
+        await Task.Delay(delay, time, call.CancellationToken);
+        return await ExecuteMailboxAsync(call, swarm, request);
+    }
+
+    private ValueTask<StorageReply> ExecuteMailboxAsync(StorageCall call, Swarm swarm, AccountRequest request)
+    {
         var mailbox = mailboxes.For(request.Account);
         var token = request.TokenCheck is { } check ? check.Token.AsSpan().ToArray() : default(ReadOnlyMemory<byte>);
         return request switch
@@ -36,23 +48,25 @@ internal sealed partial class StorageRpcService
     }
 
     private async ValueTask<StorageReply> StoreAsync(
-        Call call, Swarm swarm, IMailboxGrain mailbox, StoreRequest request, ReadOnlyMemory<byte> token)
+        StorageCall call, Swarm swarm, IMailboxGrain mailbox, StoreRequest request, ReadOnlyMemory<byte> token)
     {
+        var round = SwarmRound.Begin(call, swarm, request, time);
         var hash = request.ComputeHash();
         var receipt = await OrFailedAsync(mailbox.StoreAsync(
-            new(hash, request.Namespace, request.Timestamp, request.Expiry, request.Data, token), call.CancellationToken), new StoreReceipt(MailboxOutcome.StoreFailed, false, 0));
+            new(hash, request.Namespace, request.Timestamp, request.Expiry, request.Data, token, round.Missing, call.View.Height), call.CancellationToken), new StoreReceipt(MailboxOutcome.StoreFailed, false, 0));
         if (receipt.Outcome is MailboxOutcome.Revoked)
             return Revoked(request);
-        var members = MembersAfter(call, swarm, receipt.Outcome);
+        await round.EndAsync(time, call.CancellationToken);
+        var members = round.Members(call, swarm, receipt.Outcome);
         var effect = new StoreEffect(hash, receipt.Expiry, receipt.AlreadyStored);
         return Write(output => SwarmReplies.WriteStore(output, members, effect, call.Clock));
     }
 
     private async ValueTask<StorageReply> RetrieveAsync(
-        Call call, IMailboxGrain mailbox, RetrieveRequest request, ReadOnlyMemory<byte> token)
+        StorageCall call, IMailboxGrain mailbox, RetrieveRequest request, ReadOnlyMemory<byte> token)
     {
         var page = await OrFailedAsync(mailbox.RetrieveAsync(
-            new(request.Namespace, request.LastHash, request.MaxCount, request.MaxSize, token), call.CancellationToken), MessagePage.Empty with { Outcome = MailboxOutcome.StoreFailed });
+            new(request.Namespace, request.LastHash, request.MaxCount, request.MaxSize, token, call.Sight), call.CancellationToken), MessagePage.Empty with { Outcome = MailboxOutcome.StoreFailed });
         if (page.Outcome is MailboxOutcome.Revoked)
             return Revoked(request);
         if (page.Outcome is MailboxOutcome.StoreFailed)
@@ -63,9 +77,9 @@ internal sealed partial class StorageRpcService
     }
 
     private async ValueTask<StorageReply> GetExpiriesAsync(
-        Call call, IMailboxGrain mailbox, GetExpiriesRequest request, ReadOnlyMemory<byte> token)
+        StorageCall call, IMailboxGrain mailbox, GetExpiriesRequest request, ReadOnlyMemory<byte> token)
     {
-        var found = await OrFailedAsync(mailbox.FindAsync(new(Known(request.Messages), null, null, token), call.CancellationToken), ChangeFailed);
+        var found = await OrFailedAsync(mailbox.FindAsync(new(Known(request.Messages), null, null, token, call.Sight), call.CancellationToken), ChangeFailed);
         if (found.Outcome is MailboxOutcome.Revoked)
             return Revoked(request);
         if (found.Outcome is MailboxOutcome.StoreFailed)
@@ -75,12 +89,14 @@ internal sealed partial class StorageRpcService
     }
 
     private async ValueTask<StorageReply> DeleteAsync(
-        Call call, Swarm swarm, IMailboxGrain mailbox, DeleteRequest request, ReadOnlyMemory<byte> token)
+        StorageCall call, Swarm swarm, IMailboxGrain mailbox, DeleteRequest request, ReadOnlyMemory<byte> token)
     {
+        var round = SwarmRound.Begin(call, swarm, request, time);
         var change = await OrFailedAsync(mailbox.RemoveAsync(new(Known(request.Messages), null, null, token), call.CancellationToken), ChangeFailed);
         if (change.Outcome is MailboxOutcome.Revoked)
             return Revoked(request);
-        var members = MembersAfter(call, swarm, change.Outcome);
+        await round.EndAsync(time, call.CancellationToken);
+        var members = round.Members(call, swarm, change.Outcome);
         var deleted = change.Changed.Select(message => message.Hash).ToArray();
         var status = 200;
         var reply = Write(output => status = SwarmReplies.WriteDelete(output, members, request, deleted, call.Clock));
@@ -88,31 +104,35 @@ internal sealed partial class StorageRpcService
     }
 
     private async ValueTask<StorageReply> DeleteAllAsync(
-        Call call, Swarm swarm, IMailboxGrain mailbox, DeleteAllRequest request, ReadOnlyMemory<byte> token)
+        StorageCall call, Swarm swarm, IMailboxGrain mailbox, DeleteAllRequest request, ReadOnlyMemory<byte> token)
     {
+        var round = SwarmRound.Begin(call, swarm, request, time);
         var change = await OrFailedAsync(
             mailbox.RemoveAsync(new(default, Filter(request.Namespace), null, token), call.CancellationToken), ChangeFailed);
         if (change.Outcome is MailboxOutcome.Revoked)
             return Revoked(request);
-        var members = MembersAfter(call, swarm, change.Outcome);
+        await round.EndAsync(time, call.CancellationToken);
+        var members = round.Members(call, swarm, change.Outcome);
         var deleted = ToNamespaced(change.Changed);
         return Write(output => SwarmReplies.WriteDeleteAll(output, members, request, deleted, call.Clock));
     }
 
     private async ValueTask<StorageReply> DeleteBeforeAsync(
-        Call call, Swarm swarm, IMailboxGrain mailbox, DeleteBeforeRequest request, ReadOnlyMemory<byte> token)
+        StorageCall call, Swarm swarm, IMailboxGrain mailbox, DeleteBeforeRequest request, ReadOnlyMemory<byte> token)
     {
+        var round = SwarmRound.Begin(call, swarm, request, time);
         var change = await OrFailedAsync(
             mailbox.RemoveAsync(new(default, Filter(request.Namespace), request.Before, token), call.CancellationToken), ChangeFailed);
         if (change.Outcome is MailboxOutcome.Revoked)
             return Revoked(request);
-        var members = MembersAfter(call, swarm, change.Outcome);
+        await round.EndAsync(time, call.CancellationToken);
+        var members = round.Members(call, swarm, change.Outcome);
         var deleted = ToNamespaced(change.Changed);
         return Write(output => SwarmReplies.WriteDeleteBefore(output, members, request, deleted, call.Clock));
     }
 
     private async ValueTask<StorageReply> ExpireAsync(
-        Call call, Swarm swarm, IMailboxGrain mailbox, ExpireRequest request, ReadOnlyMemory<byte> token)
+        StorageCall call, Swarm swarm, IMailboxGrain mailbox, ExpireRequest request, ReadOnlyMemory<byte> token)
     {
         if (request.TokenCheck?.WhenValid is { } refusal)
         {
@@ -121,6 +141,7 @@ internal sealed partial class StorageRpcService
             return check.Outcome is MailboxOutcome.Revoked ? Revoked(request) : StorageReply.FromError(refusal);
         }
 
+        var round = SwarmRound.Begin(call, swarm, request, time);
         // Hashes that can't be any message's are not looked up; their expiries go with them.
         var (hashes, expiries) = (new List<MessageHash>(), new List<long>());
         for (var i = 0; i < request.Messages.Length; i++)
@@ -136,38 +157,45 @@ internal sealed partial class StorageRpcService
             mailbox.SetExpiriesAsync(new([.. hashes], null, null, token), [.. expiries], request.Mode, call.CancellationToken), ChangeFailed);
         if (change.Outcome is MailboxOutcome.Revoked)
             return Revoked(request);
-        var members = MembersAfter(call, swarm, change.Outcome);
+        await round.EndAsync(time, call.CancellationToken);
+        var members = round.Members(call, swarm, change.Outcome);
         var (updated, unchanged) = (ToExpiries(change.Changed), ToExpiries(change.Unchanged));
         return Write(output => SwarmReplies.WriteExpire(output, members, request, updated, unchanged, call.Clock));
     }
 
     private async ValueTask<StorageReply> ExpireAllAsync(
-        Call call, Swarm swarm, IMailboxGrain mailbox, ExpireAllRequest request, ReadOnlyMemory<byte> token)
+        StorageCall call, Swarm swarm, IMailboxGrain mailbox, ExpireAllRequest request, ReadOnlyMemory<byte> token)
     {
+        var round = SwarmRound.Begin(call, swarm, request, time);
         var change = await OrFailedAsync(
             mailbox.SetExpiriesAsync(
                 new(default, Filter(request.Namespace), null, token), [request.Expiry], ExpireMode.Shorten, call.CancellationToken),
             ChangeFailed);
         if (change.Outcome is MailboxOutcome.Revoked)
             return Revoked(request);
-        var members = MembersAfter(call, swarm, change.Outcome);
+        await round.EndAsync(time, call.CancellationToken);
+        var members = round.Members(call, swarm, change.Outcome);
         var updated = ToNamespaced(change.Changed);
         return Write(output => SwarmReplies.WriteExpireAll(output, members, request, updated, call.Clock));
     }
 
-    private async ValueTask<StorageReply> RevokeAsync(Call call, Swarm swarm, IMailboxGrain mailbox, RevokeSubaccountRequest request)
+    private async ValueTask<StorageReply> RevokeAsync(StorageCall call, Swarm swarm, IMailboxGrain mailbox, RevokeSubaccountRequest request)
     {
+        var round = SwarmRound.Begin(call, swarm, request, time);
         var receipt = await OrFailedAsync(
             mailbox.RevokeAsync(ToBytes(request.Tokens), call.CancellationToken), new RevocationReceipt(MailboxOutcome.StoreFailed, 0));
-        var members = MembersAfter(call, swarm, receipt.Outcome);
+        await round.EndAsync(time, call.CancellationToken);
+        var members = round.Members(call, swarm, receipt.Outcome);
         return Write(output => SwarmReplies.WriteRevoke(output, members, request, call.Clock));
     }
 
-    private async ValueTask<StorageReply> UnrevokeAsync(Call call, Swarm swarm, IMailboxGrain mailbox, UnrevokeSubaccountRequest request)
+    private async ValueTask<StorageReply> UnrevokeAsync(StorageCall call, Swarm swarm, IMailboxGrain mailbox, UnrevokeSubaccountRequest request)
     {
+        var round = SwarmRound.Begin(call, swarm, request, time);
         var receipt = await OrFailedAsync(
             mailbox.UnrevokeAsync(ToBytes(request.Tokens), call.CancellationToken), new RevocationReceipt(MailboxOutcome.StoreFailed, 0));
-        var members = MembersAfter(call, swarm, receipt.Outcome);
+        await round.EndAsync(time, call.CancellationToken);
+        var members = round.Members(call, swarm, receipt.Outcome);
         return Write(output => SwarmReplies.WriteUnrevoke(output, members, request, receipt.Count, call.Clock));
     }
 
@@ -189,19 +217,6 @@ internal sealed partial class StorageRpcService
 
     [LoggerMessage(EventId = 2301, Level = LogLevel.Warning, Message = "A mailbox did not answer")]
     private partial void LogMailboxUnavailable(Exception exception);
-
-    /// <summary>
-    /// The members as the reply lists them. They share one durable copy, so that one outcome is everybody's: what the store did not confirm
-    /// no member acknowledges.
-    /// </summary>
-    private static SwarmMember[] MembersAfter(Call call, Swarm swarm, MailboxOutcome outcome)
-    {
-        var failure = outcome is MailboxOutcome.StoreFailed ? MemberFailure.QueryFailure() : default;
-        var members = new SwarmMember[swarm.Members.Length];
-        for (var i = 0; i < members.Length; i++)
-            members[i] = new(swarm.Members[i].Keys, ReferenceEquals(swarm.Members[i], call.Self), failure);
-        return members;
-    }
 
     private static StorageReply Revoked(AccountRequest request) => StorageReply.FromError(request.TokenCheck!.Value.WhenRevoked);
 

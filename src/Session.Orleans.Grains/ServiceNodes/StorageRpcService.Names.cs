@@ -10,7 +10,7 @@ internal sealed partial class StorageRpcService
     private const string TypeMissing = "Unable to resolve ONS address: 'type' parameter not specified";
     private const int HighestType = 5;
 
-    private static StorageReply OnsResolve(Call call, JsonElement parameters)
+    private static StorageReply OnsResolve(StorageCall call, JsonElement parameters)
     {
         if (parameters.ValueKind is not JsonValueKind.Object)
             return RpcError(TypeMissing);

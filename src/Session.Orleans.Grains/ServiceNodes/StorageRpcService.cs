@@ -41,7 +41,7 @@ internal sealed partial class StorageRpcService(MailboxGrains mailboxes, TimePro
         return new(reply.Status, reply.Body, reply.IsJson);
     }
 
-    private ValueTask<StorageReply> ExecuteAsync(Call call, StorageRequest request) => request switch
+    private ValueTask<StorageReply> ExecuteAsync(StorageCall call, StorageRequest request) => request switch
     {
         AccountRequest mailbox => ExecuteMailboxAsync(call, mailbox),
         BatchRequest batch => BatchAsync(call, batch.Requests),
@@ -54,7 +54,7 @@ internal sealed partial class StorageRpcService(MailboxGrains mailboxes, TimePro
     };
 
     /// <summary>All at once: what they do to the same mailbox is put in order there.</summary>
-    private async ValueTask<StorageReply> BatchAsync(Call call, ImmutableArray<StorageRequest> requests)
+    private async ValueTask<StorageReply> BatchAsync(StorageCall call, ImmutableArray<StorageRequest> requests)
     {
         var running = new Task<StorageReply>[requests.Length];
         for (var i = 0; i < requests.Length; i++)
@@ -63,7 +63,7 @@ internal sealed partial class StorageRpcService(MailboxGrains mailboxes, TimePro
         return Write(output => StorageReplies.WriteBatch(output, replies));
     }
 
-    private async ValueTask<StorageReply> SequenceAsync(Call call, ImmutableArray<StorageRequest> requests)
+    private async ValueTask<StorageReply> SequenceAsync(StorageCall call, ImmutableArray<StorageRequest> requests)
     {
         var replies = new List<StorageReply>(requests.Length);
         foreach (var request in requests)
@@ -76,7 +76,7 @@ internal sealed partial class StorageRpcService(MailboxGrains mailboxes, TimePro
         return Write(output => StorageReplies.WriteBatch(output, [.. replies]));
     }
 
-    private async ValueTask<StorageReply> IfElseAsync(Call call, IfElseRequest request)
+    private async ValueTask<StorageReply> IfElseAsync(StorageCall call, IfElseRequest request)
     {
         var holds = request.Condition.Holds(call.View.HardFork, call.View.Height);
         StorageReply? result = (holds ? request.Then : request.Else) is { } branch ? await ExecuteAsync(call, branch) : null;
@@ -84,14 +84,14 @@ internal sealed partial class StorageRpcService(MailboxGrains mailboxes, TimePro
     }
 
     /// <summary>The account's swarm: the reply of <c>get_swarm</c> and, with status 421, the refusal of a request that went to another.</summary>
-    private static StorageReply SwarmOf(Call call, AccountId account, int status)
+    private static StorageReply SwarmOf(StorageCall call, AccountId account, int status)
     {
         var swarm = call.View.SwarmOf(account);
         var nodes = swarm?.SnodesJson ?? default;
         return Write(output => StorageReplies.WriteSwarm(output, nodes.Span, swarm?.Id ?? SwarmId.Unassigned, call.Clock), status);
     }
 
-    private static StorageReply Oxend(Call call, OxendRequest request)
+    private static StorageReply Oxend(StorageCall call, OxendRequest request)
     {
         JsonElement parameters = default;
         if (!request.ParametersJson.IsEmpty)
@@ -116,7 +116,4 @@ internal sealed partial class StorageRpcService(MailboxGrains mailboxes, TimePro
         write(output);
         return StorageReply.Json(output.WrittenMemory, status);
     }
-
-    /// <summary>What every step of one request needs.</summary>
-    private sealed record Call(ServiceNode Self, NetworkView View, ServerClock Clock, CancellationToken CancellationToken);
 }

@@ -74,7 +74,9 @@ public readonly record struct MemberFailure
 /// <param name="Keys">The member's key pair: its public key names the entry, its secret key signs it.</param>
 /// <param name="IsOwn">True for the node that answers the client.</param>
 /// <param name="Failure">Why there is no good entry; the default value if there is one.</param>
-public readonly record struct SwarmMember(Ed25519KeyPair Keys, bool IsOwn = false, MemberFailure Failure = default)
+/// <param name="SignsWrongly">True for a member whose signatures are made to fail, for tests of clients.</param>
+public readonly record struct SwarmMember(
+    Ed25519KeyPair Keys, bool IsOwn = false, MemberFailure Failure = default, bool SignsWrongly = false)
 {
     /// <summary>True unless the member failed.</summary>
     public bool Succeeded => Failure.Kind is MemberFailureKind.None;

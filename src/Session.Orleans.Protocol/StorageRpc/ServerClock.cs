@@ -30,6 +30,10 @@ public readonly record struct HardFork(int Major, int Minor) : IComparable<HardF
 /// <param name="Forwarded">True on a swarm member that got the request from another member (70 s instead of 60 s, section 7).</param>
 public readonly record struct ServerClock(long NowMs, HardFork HardFork, bool Forwarded = false)
 {
+    /// <summary>The moment as a clock that is ahead (or behind, if negative) shows it.</summary>
+    public ServerClock Ahead(TimeSpan deviation, bool forwarded = false) =>
+        this with { NowMs = NowMs + (long)deviation.TotalMilliseconds, Forwarded = forwarded };
+
     // A request at the edge must not be good at the first node and late at the others.
     internal long RepeatedToleranceMs => Forwarded ? StorageLimits.ForwardedToleranceMs : StorageLimits.SignatureToleranceMs;
 

@@ -276,6 +276,8 @@ public static class SwarmReplies
             if (member.Succeeded)
             {
                 member.Keys.Sign(signed, signature);
+                if (member.SignsWrongly)
+                    signature[0] ^= 1;
                 json.Raw(member.IsOwn ? parts.OwnHead : parts.Head);
                 json.Raw("\"signature\":"u8);
                 json.Base64(signature);

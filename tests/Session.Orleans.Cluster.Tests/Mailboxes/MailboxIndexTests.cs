@@ -56,13 +56,13 @@ public sealed class MailboxIndexTests
         var index = new MailboxIndex(model.Snapshot());
         for (var id = 0; id < 90; id++)
             new Step.Store(id, 0, 50_000, 70_000, 0).Run(index, model);
-        Assert.Equal(16, index.Select(0, null, null, null, out var more).Length);
+        Assert.Equal(16, index.Select(0, null, null, null, null, out var more).Length);
         Assert.True(more);
-        Assert.Equal(27, index.Select(0, null, null, -3, out _).Length);
-        Assert.Equal(83, index.Select(0, null, null, -1, out _).Length);
-        Assert.Equal(1, index.Select(0, null, null, 1, out _).Length);
-        Assert.Equal(83, index.Select(0, null, 90, null, out _).Length);
-        Assert.Equal(7, index.Select(0, Model.HashOf(82), 90, null, out more).Length);
+        Assert.Equal(27, index.Select(0, null, null, -3, null, out _).Length);
+        Assert.Equal(83, index.Select(0, null, null, -1, null, out _).Length);
+        Assert.Equal(1, index.Select(0, null, null, 1, null, out _).Length);
+        Assert.Equal(83, index.Select(0, null, 90, null, null, out _).Length);
+        Assert.Equal(7, index.Select(0, Model.HashOf(82), 90, null, null, out more).Length);
         Assert.False(more);
     }
 
@@ -74,7 +74,7 @@ public sealed class MailboxIndexTests
         new Step.Store(1, 0, 1, 10, 0).Run(index, model);
         new Step.Store(2, 0, 50_000, 10, 0).Run(index, model);
         new Step.Store(1, 0, 50_000, 10, 10_000).Run(index, model);
-        Assert.Equal([Model.HashOf(2), Model.HashOf(1)], index.Select(0, null, 9, null, out _).ToArray().Select(entry => entry.Hash));
+        Assert.Equal([Model.HashOf(2), Model.HashOf(1)], index.Select(0, null, 9, null, null, out _).ToArray().Select(entry => entry.Hash));
     }
 
     [Fact]
@@ -214,7 +214,7 @@ public sealed class MailboxIndexTests
             {
                 index.Sweep(model.Now);
                 MessageHash? after = After < 0 ? null : Model.HashOf(After);
-                var page = index.Select(Space, after, MaxCount, MaxSize, out var more).ToArray();
+                var page = index.Select(Space, after, MaxCount, MaxSize, null, out var more).ToArray();
                 var (expected, expectedMore) = model.Select(Space, after, MaxCount, MaxSize);
                 Assert.Equal(expected, page.Select(entry => entry.Hash));
                 Assert.Equal(expectedMore, more);
