@@ -5,13 +5,26 @@ internal sealed class NodeRegistry
 {
     private readonly List<Node?> _slots = [];
     private readonly SortedSet<int> _freeSlots = [];
-    private readonly SortedDictionary<int, Node> _byIndex = [];
+    private readonly Dictionary<int, Node> _byIndex = [];
     private readonly HashSet<Ed25519PublicKey> _keys = [];
+    private Node[]? _all;
     private Node[]? _active;
     private Node[]? _decommissioned;
 
     /// <summary>Ascending by index.</summary>
-    public IReadOnlyCollection<Node> All => _byIndex.Values;
+    public Node[] All
+    {
+        get
+        {
+            if (_all is null)
+            {
+                _all = [.. _byIndex.Values];
+                Array.Sort(_all, static (a, b) => a.Index.CompareTo(b.Index));
+            }
+
+            return _all;
+        }
+    }
 
     /// <summary>One more than the largest slot in use or free.</summary>
     public int SlotCount => _slots.Count;
@@ -88,7 +101,7 @@ internal sealed class NodeRegistry
         _ = _freeSlots.Add(node.Slot);
         _ = _byIndex.Remove(node.Index);
         _ = _keys.Remove(node.PublicKey);
-        _active = _decommissioned = null;
+        _all = _active = _decommissioned = null;
         // Another node may get the slot, and must not inherit what was found out about this one.
         foreach (var tester in _byIndex.Values)
             _ = tester.Failures.Remove(node.Slot);
@@ -99,7 +112,7 @@ internal sealed class NodeRegistry
         _byIndex.Add(node.Index, node);
         _ = _keys.Add(node.PublicKey);
         ActiveChanged |= node.Status is NodeStatus.Active;
-        _active = _decommissioned = null;
+        _all = _active = _decommissioned = null;
     }
 
     private Node[] Sorted(NodeStatus status)
