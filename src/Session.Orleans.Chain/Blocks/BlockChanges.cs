@@ -7,7 +7,10 @@ public enum BlockChanges
     /// <summary>Nothing that the flags below stand for.</summary>
     None = 0,
 
-    /// <summary>A node was registered, removed, or changed its state, stake, address or unlock height.</summary>
+    /// <summary>
+    /// A node was registered, removed, or changed its state, swarm, stake, address or unlock height. Credit, reward place, last proof and test
+    /// counts change at nearly every block and do not set it.
+    /// </summary>
     Nodes = 1,
 
     /// <summary>The members of a swarm changed.</summary>

@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Text.Json.Serialization;
 
 namespace Session.Orleans.Chain.PeerTests;
 
@@ -20,9 +21,11 @@ public readonly record struct TestRound(ulong Seed, int Bits, int Position, int 
         new(seed, Math.Max(1, BitOperations.Log2((uint)Math.Max(1, slotCount - 1)) + 1), 0, dueTick);
 
     /// <summary>True when every entry is done.</summary>
+    [JsonIgnore]
     public bool IsDone => Bits == 0 || Position == 1 << Bits;
 
     /// <summary>The slot at <see cref="Position"/>.</summary>
+    [JsonIgnore]
     public int CurrentSlot
     {
         get

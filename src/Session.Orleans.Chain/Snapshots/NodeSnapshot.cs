@@ -73,8 +73,3 @@ public sealed record ContributionSnapshot(string Wallet, long Amount);
 /// <param name="Any">Reasons that any of them had.</param>
 /// <param name="Held">True if an operator of the network did it and has not undone it.</param>
 public sealed record DecommissionSnapshot(int Count, DecommissionReasons All, DecommissionReasons Any, bool Held);
-
-/// <summary>A node that was found failing.</summary>
-/// <param name="Slot">Slot of the node.</param>
-/// <param name="Failure">What its tester remembers.</param>
-public sealed record FailureSnapshot(int Slot, PeerFailure Failure);

@@ -1,5 +1,7 @@
 using Session.Orleans.Chain.Accounts;
 using Session.Orleans.Chain.Nodes;
+using Session.Orleans.Chain.Operations;
+using Session.Orleans.Chain.PeerTests;
 
 namespace Session.Orleans.Chain.Snapshots;
 
@@ -51,8 +53,14 @@ internal static class SnapshotReader
         Require(Ed25519PublicKey.TryParseHex(snapshot.PublicKey, out var key), $"the key of {name} is no key");
         Require(snapshot.StateHeight <= chain.Height && snapshot.RegistrationHeight <= snapshot.StateHeight, $"the heights of {name} lie in the future");
         Require(!snapshot.Contributions.IsDefaultOrEmpty && snapshot.Contributions.All(part => part.Amount > 0), $"the stakes of {name} are not positive");
+        Require(snapshot.OperatorFee is >= 0 and <= Register.WholeFee, $"the fee of {name} is out of range");
+        Require(snapshot.LastProofHeight is null or >= 0 && !(snapshot.LastProofHeight > chain.Height), $"the last proof of {name} lies in the future");
         Require(snapshot.Round is not { } round || (round.Bits is > 0 and <= MostSlotBits && round.Position >= 0 && round.Position <= 1 << round.Bits
             && round.DueTick >= 0), $"the test round of {name} is out of range");
+
+        // Stakes add up to the requirement exactly when the node is funded; a rule changed by hand would break that.
+        var funded = snapshot.Contributions.Aggregate((Int128)0, (sum, part) => sum + part.Amount) == chain.Rules.StakingRequirement;
+        Require(funded == snapshot.Status is not NodeStatus.Awaiting, $"{name} is {snapshot.Status}, which does not fit its stake");
 
         var node = new Node
         {
@@ -79,7 +87,12 @@ internal static class SnapshotReader
             StorageTests = snapshot.StorageTests ?? default,
         };
         foreach (var (slot, failure) in snapshot.Failures ?? [])
+        {
+            Require(failure.FirstHeight >= 0 && failure.LastHeight >= failure.FirstHeight && failure.LastHeight <= chain.Height && failure.Count > 0
+                && failure.LastTick is >= 0 and < PeerTest.TicksPerBlock, $"a failure that {name} found is out of range");
             Require(node.Failures.TryAdd(slot, failure), $"{name} failed to reach the same node twice");
+        }
+
         return node;
     }
 

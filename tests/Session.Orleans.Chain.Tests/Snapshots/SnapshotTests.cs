@@ -57,7 +57,9 @@ public sealed class SnapshotTests
             With(node with { PublicKey = "zz" }), With(node with { Slot = 1 }), With(node with { Slot = -1 }), With(node with { Swarm = null }),
             With(node with { StateHeight = 1_000_000 }), With(node with { Contributions = [] }), With(node with { Status = (NodeStatus)9 }),
             With(node with { Failures = [new(node.Slot, default)] }), With(node with { Round = new TestRound(1, 31, 0, 0) }),
-            With(node with { Contributions = [new("not a wallet", 5)] }),
+            With(node with { Contributions = [new("not a wallet", 5)] }), With(node with { Contributions = [new("bank", 5)] }),
+            With(node with { Failures = [new(1, new(5, 4, 0, 1))] }), With(node with { Failures = [new(1, new(1, 1, 0, 0))] }),
+            With(node with { LastProofHeight = 1_000_000 }), With(node with { OperatorFee = -1 }), With(node with { Status = NodeStatus.Awaiting }),
         })
         {
             Assert.ThrowsAny<ArgumentException>(() => ServiceNodeChain.Restore(bad));

@@ -1,7 +1,7 @@
 namespace Session.Orleans.Chain.Tests.Swarms;
 
 /// <summary>
-/// Joins and leaves at random, one a block and now and then many at once, on a network that grows and shrinks between 0 and 300 nodes.
+/// Joins and leaves at random, one a block and now and then many at once, on a network that grows and shrinks between 0 and 500 nodes.
 /// After every block it checks the rules of section 4 and which accounts changed swarm.
 /// </summary>
 /// <remarks>
@@ -11,7 +11,7 @@ namespace Session.Orleans.Chain.Tests.Swarms;
 /// </remarks>
 internal sealed class SwarmChurn
 {
-    private const int MostNodes = 300;
+    private const int MostNodes = 500;
     private const int MostNodesAtOnce = 30;
 
     // Only swarms matter here: nobody is examined, hardly anybody tests, stakes come back at once.
@@ -44,8 +44,9 @@ internal sealed class SwarmChurn
     {
         while (Report.Events < events)
         {
-            if (_random.Next(1500) == 0)
-                _target = _random.Next(2) == 0 ? 0 : _random.Next(MostNodes + 1);
+            // Long ways up and down, so that swarms split off and dissolve at every size, and a while at each end.
+            if (Math.Abs(_active.Count - _target) <= 3 && _random.Next(100) == 0)
+                _target = _random.Next(MostNodes + 1);
             var count = _random.Next(200) == 0 ? _random.Next(2, MostNodesAtOnce + 1) : 1;
             var operations = new List<ChainOperation>();
             var joins = 0;
