@@ -73,6 +73,27 @@ public sealed class LifeCycleTests
     }
 
     [Fact]
+    public void DownNodes_FiveHundredNodes_FallOneByOneWithinThreeHours()
+    {
+        // Each tester comes to a given node every 42 blocks, and each node is examined every tenth block.
+        var network = TestNetwork.Create(500);
+        network.Blocks(40);
+        network.Down.UnionWith(Enumerable.Range(0, 20));
+        var died = network.Chain.Height;
+        var after = new List<long>();
+        while (after.Count < 20)
+        {
+            _ = network.Block();
+            after.AddRange(network.Events<NodeDecommissioned>().Select(_ => network.Chain.Height - died));
+        }
+
+        TestContext.Current.TestOutputHelper!.WriteLine($"after {string.Join(' ', after)} blocks");
+        Assert.InRange(after[0], 33, 70);
+        Assert.InRange(after[^1], 34, 110);
+        Assert.All(Enumerable.Range(20, 480), node => Assert.Equal(NodeStatus.Active, network.Status(node)));
+    }
+
+    [Fact]
     public void NodeWithoutProofs_FailsAfterTwoHoursAndFiveMinutes()
     {
         var network = TestNetwork.Create(20);
