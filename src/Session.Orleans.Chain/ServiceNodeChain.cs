@@ -218,6 +218,12 @@ public sealed class ServiceNodeChain
             if (result.Test.Tick is < 0 or >= PeerTest.TicksPerBlock)
                 throw new ArgumentException($"A test's tick is 0 to {PeerTest.TicksPerBlock - 1}, this one's is {result.Test.Tick}.", nameof(input));
         }
+
+        foreach (var proof in input.UptimeProofs)
+        {
+            if (proof.PublicIp is { Length: 0 or > UptimeProof.LongestIp })
+                throw new ArgumentException($"An address has 1 to {UptimeProof.LongestIp} characters, node {proof.Node}'s does not.", nameof(input));
+        }
     }
 
     private static void ThrowIfAnyNull(IReadOnlyList<ChainOperation> operations)

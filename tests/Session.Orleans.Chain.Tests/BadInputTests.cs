@@ -14,6 +14,7 @@ public sealed class BadInputTests
             new(12, default) { Operations = [new Mint(TestNetwork.Bank, 1), null!] }, new(12, default) { Operations = null! },
             new(12, default) { PeerTestResults = [new(new(0, 1, PeerTest.TicksPerBlock, false), false)] },
             new(12, default) { PeerTestResults = [new(new(0, 1, -1, false), false)] }, new(12, default) { UptimeProofs = null! },
+            new(12, default) { UptimeProofs = [new(0, "")] }, new(12, default) { UptimeProofs = [new(0, new string('1', 46))] },
         })
         {
             Assert.ThrowsAny<ArgumentException>(() => network.Chain.AddBlock(input));
