@@ -12,10 +12,11 @@ public sealed class DependencyTests
     {
         ["Protocol"] = [],
         ["EmbeddedStore"] = [],
+        ["Chain"] = ["Protocol"],
         ["Contracts"] = ["Protocol"],
         ["Storage"] = ["Protocol"],
         ["Client"] = ["Protocol"],
-        ["Grains"] = ["Protocol", "Contracts", "Storage"],
+        ["Grains"] = ["Protocol", "Chain", "Contracts", "Storage"],
         ["Gateway"] = ["Protocol", "Contracts", "Storage", "Grains"],
         ["Silo"] = ["Protocol", "Contracts", "Storage", "Grains", "Gateway", "EmbeddedStore"],
         ["Testnet"] = ["Protocol", "Contracts", "Storage", "Grains", "Gateway", "EmbeddedStore", "Silo", "Client"],
@@ -40,12 +41,19 @@ public sealed class DependencyTests
 
     [Theory]
     [InlineData("Protocol")]
+    [InlineData("Chain")]
     [InlineData("Client")]
     [InlineData("Storage")]
     public void Library_KnowsNoOrleans(string project) => AssertFree(project, "Orleans.Runtime", "Orleans.Grain", "Microsoft.Orleans");
 
     [Fact]
     public void Protocol_DoesNoInputAndOutput() => AssertFree("Protocol", "System.Net", "System.IO.File", "StackExchange.Redis", "Microsoft.Extensions");
+
+    /// <summary>The same blocks give the same state everywhere: no clock, no chance, no machine.</summary>
+    [Fact]
+    public void Chain_DependsOnItsBlocksAlone() => AssertFree("Chain",
+        "System.Random", "System.Security.Cryptography", "System.DateTime", "System.DateTimeOffset", "System.TimeProvider", "System.Diagnostics.Stopwatch",
+        "System.Guid", "System.Environment", "System.Threading", "System.Net", "System.IO", "Microsoft.Extensions");
 
     [Fact]
     public void Garnet_IsKnownToTheEmbeddedStoreAlone()
