@@ -1,5 +1,6 @@
 using Microsoft.Extensions.DependencyInjection;
 using Orleans.Storage;
+using Session.Orleans.Chain.Snapshots;
 using Session.Orleans.Grains.Network;
 
 namespace Session.Orleans.Cluster.Tests.Failure;
@@ -54,6 +55,8 @@ public sealed class NetworkStorageTests
         var network = silo.Grains.GetGrain<INetworkGrain>(new NetworkOptions().Name);
         storage.WriteAsAnother(state =>
         {
+            var chain = ChainSnapshot.FromJson(state.Chain);
+            state.Chain = (chain with { Height = chain.Height + 100 }).ToJson();
             state.Height += 100;
             state.Version += 100;
         });
@@ -145,7 +148,8 @@ public sealed class NetworkStorageTests
         private static NetworkGrainState Copy(NetworkGrainState state) => new()
         {
             SecretFingerprint = state.SecretFingerprint, Version = state.Version, TableVersion = state.TableVersion, Height = state.Height,
-            Plan = state.Plan, Nodes = state.Nodes,
+            Plan = state.Plan, Nodes = state.Nodes, Faults = state.Faults, LastFault = state.LastFault, Lagging = state.Lagging,
+            Chain = state.Chain, IsPaused = state.IsPaused,
         };
     }
 }
