@@ -19,6 +19,7 @@ internal sealed partial class MailboxGrain(
     private MailboxIndex? _index;
     private Task? _loading;
     private int _generation;
+    private MailboxWatchers? _watchers;   // null while nobody watches, which is nearly always
 
     public override Task OnActivateAsync(CancellationToken cancellationToken)
     {
@@ -28,8 +29,15 @@ internal sealed partial class MailboxGrain(
 
     public override async Task OnDeactivateAsync(DeactivationReason reason, CancellationToken cancellationToken)
     {
+        _watchers?.Leave(_account);
         if (_index is { SweptCount: > 0 })
             await PruneAsync(_index, cancellationToken);
+    }
+
+    public ValueTask WatchAsync(IMailboxObserver observer, bool withData, CancellationToken cancellationToken)
+    {
+        (_watchers ??= new(time)).Add(observer, withData);
+        return ValueTask.CompletedTask;
     }
 
     public async ValueTask<StoreReceipt> StoreAsync(MessageToStore message, CancellationToken cancellationToken)
@@ -48,6 +56,8 @@ internal sealed partial class MailboxGrain(
                 index.Stored(stored, message.Data.Length, result, replaced);
             else
                 await StoredBesideAnotherAsync(message, result, cancellationToken);
+            if (_watchers is not null && !result.AlreadyStored)
+                _watchers.Tell(_account, message);
 
             if (index.SweptCount >= PruneBatch)
                 await PruneAsync(index, cancellationToken);
