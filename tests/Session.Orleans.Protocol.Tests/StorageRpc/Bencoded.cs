@@ -5,7 +5,7 @@ using System.Text.Json.Nodes;
 using Session.Orleans.Protocol.Encodings;
 using Session.Orleans.Protocol.StorageRpc;
 
-namespace Session.Orleans.Protocol.Tests.StorageRpc;
+namespace Session.Orleans;   // shared with the end-to-end tests
 
 /// <summary>Writes bencoded data for tests: any tree of dictionaries, lists, numbers, texts and bytes, keys sorted.</summary>
 internal static class Bencoded
