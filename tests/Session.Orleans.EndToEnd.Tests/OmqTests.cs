@@ -68,7 +68,7 @@ public sealed class OmqTests(NetworkFixture fixture)
         { "storage.get_swarm|tag|", "REPLY|tag|400|invalid request: Required field 'pubkey' missing" },
         { "storage.get_swarm|tag|de", "REPLY|tag|400|invalid request: Required field 'pubkey' missing" },
         { "storage.get_swarm|tag|{}", "REPLY|tag|400|invalid request: Required field 'pubkey' missing" },
-        { "monitor.messages|tag", "REPLY|tag|d7:errcodei1e5:error62:Invalid arguments: expected one bencoded dict or a list of theme" },
+        { "monitor.messages|tag", "REPLY|tag|d7:errcodei1e5:error63:Invalid arguments: expected one bencoded dict or a list of theme" },
         { "BYE", "" },
         { "REPLY|tag", "" },
     };
