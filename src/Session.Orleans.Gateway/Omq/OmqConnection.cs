@@ -12,6 +12,10 @@ namespace Session.Orleans.Gateway.Omq;
 /// One client's ZeroMQ connection to one node: CURVE handshake, messages in, messages out. One reader; any number of senders, whose messages
 /// leave one after another.
 /// </summary>
+/// <remarks>
+/// On Kestrel's connections and not on a ZeroMQ library's sockets: rate limits need the client's address and subscriptions the connection's end,
+/// which a ROUTER socket does not tell. NetMQ also takes messages of unencrypted ZMTP 1.0 peers at a CURVE port.
+/// </remarks>
 internal sealed class OmqConnection : IDisposable
 {
     private const int MaxParts = 16;

@@ -55,7 +55,8 @@ public static class ZmtpFraming
             return false;
         var length = (flags & Long) != 0 ? BinaryPrimitives.ReadInt64BigEndian(bytes[1..]) : bytes[1];
         isMalformed = length < 0;
-        head = new((flags & Command) != 0, (flags & More) != 0, length);
+        if (!isMalformed)
+            head = new((flags & Command) != 0, (flags & More) != 0, length);
         return !isMalformed;
     }
 

@@ -26,7 +26,7 @@ internal sealed class CurveClient(X25519PublicKey server)
     public void TakeWelcome(byte[] welcome)
     {
         Assert.Equal("\u0007WELCOME"u8, welcome.AsSpan(0, 8));
-        var content = Open(server.AsSpan(), _transient, [.. "WELCOME-"u8, .. welcome[8..24]], welcome[24..]);
+        var content = Open(server.AsSpan(), _transient, [.. "WELCOME-"u8, .. welcome.AsSpan(8, 16)], welcome.AsSpan(24));
         (_serverTransient, _cookie) = (content[..32], content[32..]);
     }
 
@@ -47,7 +47,7 @@ internal sealed class CurveClient(X25519PublicKey server)
     public byte[] OpenReady(byte[] ready)
     {
         Assert.Equal("\u0005READY"u8, ready.AsSpan(0, 6));
-        return Open(_serverTransient, _transient, [.. "CurveZMQREADY---"u8, .. ready[6..14]], ready[14..]);
+        return Open(_serverTransient, _transient, [.. "CurveZMQREADY---"u8, .. ready.AsSpan(6, 8)], ready.AsSpan(14));
     }
 
     public byte[] Message(byte flags, ReadOnlySpan<byte> content)
@@ -59,7 +59,7 @@ internal sealed class CurveClient(X25519PublicKey server)
     public byte[] OpenMessage(byte[] message)
     {
         Assert.Equal("\u0007MESSAGE"u8, message.AsSpan(0, 8));
-        return Open(_serverTransient, _transient, [.. "CurveZMQMESSAGES"u8, .. message[8..16]], message[16..]);
+        return Open(_serverTransient, _transient, [.. "CurveZMQMESSAGES"u8, .. message.AsSpan(8, 8)], message.AsSpan(16));
     }
 
     public void RepeatNumbers() => _sent = 0;
