@@ -59,7 +59,10 @@ public interface IMailboxGrain : IGrainWithStringKey
     ValueTask WatchAsync(IMailboxObserver observer, bool withData, CancellationToken cancellationToken = default);
 }
 
-/// <summary>Is told what happens in the mailboxes it watches. Nobody waits for it, and nothing is told twice: news can get lost.</summary>
+/// <summary>
+/// Is told what happens in the mailboxes it watches. Nobody waits for it and nothing is told twice: news can get lost, and between silos they can
+/// overtake each other.
+/// </summary>
 [Alias("session.IMailboxObserver")]
 public interface IMailboxObserver : IGrainObserver
 {

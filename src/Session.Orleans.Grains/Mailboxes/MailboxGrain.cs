@@ -19,7 +19,7 @@ internal sealed partial class MailboxGrain(
     private MailboxIndex? _index;
     private Task? _loading;
     private int _generation;
-    private MailboxWatchers? _watchers;   // null while nobody watches, which is nearly always
+    private volatile MailboxWatchers? _watchers;   // null while nobody watches, which is nearly always
 
     public override Task OnActivateAsync(CancellationToken cancellationToken)
     {
@@ -36,7 +36,9 @@ internal sealed partial class MailboxGrain(
 
     public ValueTask WatchAsync(IMailboxObserver observer, bool withData, CancellationToken cancellationToken)
     {
-        (_watchers ??= new(time)).Add(observer, withData);
+        if (_watchers is null)
+            Interlocked.CompareExchange(ref _watchers, new(time), null);
+        _watchers.Add(observer, withData);
         return ValueTask.CompletedTask;
     }
 
