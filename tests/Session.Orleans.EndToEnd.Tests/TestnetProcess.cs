@@ -149,7 +149,8 @@ internal sealed partial class TestnetProcess : IAsyncDisposable
         {
             var first = Interlocked.Add(ref _nextPort, count) - count;
             first = FirstPossiblePort + ((first - FirstPossiblePort) % (EndOfPorts - FirstPossiblePort - count));
-            if (Enumerable.Range(first, count).All(IsFree))
+            // A node's OxenMQ port is 500 above its own.
+            if (Enumerable.Range(first, count).All(port => IsFree(port) && IsFree(port + 500)))
                 return first;
         }
 

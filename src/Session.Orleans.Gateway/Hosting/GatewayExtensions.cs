@@ -9,6 +9,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
 using Session.Orleans.Gateway.Admin;
 using Session.Orleans.Gateway.Nodes;
+using Session.Orleans.Gateway.Omq;
 using Session.Orleans.Gateway.Seed;
 using Session.Orleans.Grains.Network;
 
@@ -30,6 +31,8 @@ public static class GatewayExtensions
         builder.Services.AddSingleton<FaultDoor>();
         builder.Services.AddSingleton<NodeEndpoints>();
         builder.Services.AddSingleton<SeedEndpoints>();
+        builder.Services.AddSingleton<OmqMonitors>();
+        builder.Services.AddSingleton<OmqEndpoint>();
         builder.Services.AddSingleton<AdminToken>();
         builder.Services.AddRouting();
         builder.Services.ConfigureHttpJsonOptions(json => json.SerializerOptions.TypeInfoResolverChain.Insert(0, AdminJsonContext.Default));
@@ -64,7 +67,7 @@ public static class GatewayExtensions
 }
 
 /// <summary>Opens the gateway's ports.</summary>
-internal sealed class GatewayKestrelSetup(IOptions<GatewayOptions> options, TimeProvider time) : IConfigureOptions<KestrelServerOptions>
+internal sealed class GatewayKestrelSetup(IOptions<GatewayOptions> options, OmqEndpoint omq, TimeProvider time) : IConfigureOptions<KestrelServerOptions>
 {
     public void Configure(KestrelServerOptions kestrel)
     {
@@ -82,7 +85,15 @@ internal sealed class GatewayKestrelSetup(IOptions<GatewayOptions> options, Time
         {
             var node = new GatewayListener(GatewayRole.Node, index);
             kestrel.Listen(address, gateway.NodePortBase + index, listen => Secure(listen, certificate, node, allowPlain: false));
+            if (gateway.OmqEnabled)
+                kestrel.Listen(address, gateway.NodePortBase + NetworkOptions.MaxNodes + index, listen => Speak(listen, omq, node.NodeIndex));
         }
+    }
+
+    private static void Speak(ListenOptions listen, OmqEndpoint omq, int nodeIndex)
+    {
+        listen.Protocols = HttpProtocols.Http1; // what Kestrel would make of it; no request ever gets there
+        listen.Run(connection => omq.ServeAsync(connection, nodeIndex));
     }
 
     private static void Mark(ListenOptions listen, GatewayListener listener) => listen.Use(next => connection =>

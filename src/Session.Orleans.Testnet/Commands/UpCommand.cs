@@ -31,6 +31,7 @@ internal static class UpCommand
     private static readonly Option<int> SeedPort = new("--seed-port") { Description = "Port of the seed node and of all nodes by path", DefaultValueFactory = _ => 22000 };
     private static readonly Option<int> AdminPort = new("--admin-port") { Description = "Port of the admin API and the health checks", DefaultValueFactory = _ => 22001 };
     private static readonly Option<int> SiloPort = new("--silo-port") { Description = "Port for other silos of the cluster", DefaultValueFactory = _ => 22010 };
+    private static readonly Option<bool> NoOmq = new("--no-omq") { Description = "Do not listen for OxenMQ, which is at 500 above each node's port" };
     private static readonly Option<string> Bind = new("--bind") { Description = "IP address to listen on; 0.0.0.0 for all", DefaultValueFactory = _ => "127.0.0.1" };
     private static readonly Option<string> PublicIp = new("--public-ip") { Description = "IPv4 address that the nodes advertise to clients", DefaultValueFactory = _ => "127.0.0.1" };
     private static readonly Option<string> Data = CommonOptions.Data();
@@ -45,7 +46,7 @@ internal static class UpCommand
     {
         var command = new Command("up", "Starts a network and runs it until Ctrl-C")
         {
-            Nodes, SwarmSize, BlockTime, HardFork, NodePortBase, SeedPort, AdminPort, SiloPort, Bind, PublicIp,
+            Nodes, SwarmSize, BlockTime, HardFork, NodePortBase, SeedPort, AdminPort, SiloPort, NoOmq, Bind, PublicIp,
             Data, Ephemeral, NetworkSecret, Redis, Certificate, Key, Level,
         };
         command.SetAction(RunAsync);
@@ -107,7 +108,11 @@ internal static class UpCommand
         Check(address, options.GetValue(SeedPort), SeedPort.Name);
         Check(address, options.GetValue(AdminPort), AdminPort.Name);
         for (var index = 0; index < options.GetValue(Nodes); index++)
+        {
             Check(address, options.GetValue(NodePortBase) + index, NodePortBase.Name);
+            if (!options.GetValue(NoOmq))
+                Check(address, options.GetValue(NodePortBase) + NetworkOptions.MaxNodes + index, NodePortBase.Name + " + 500, for OxenMQ");
+        }
 
         static void Check(IPAddress address, int port, string option)
         {
@@ -151,6 +156,7 @@ internal static class UpCommand
             ["Gateway:AdminPort"] = Text(options.GetValue(AdminPort)),
             ["Gateway:NodePortBase"] = Text(options.GetValue(NodePortBase)),
             ["Gateway:NodePorts"] = Text(options.GetValue(Nodes)),
+            ["Gateway:OmqEnabled"] = (!options.GetValue(NoOmq)).ToString(),
             ["Gateway:DataDirectory"] = directory,
             ["Gateway:CertificateFile"] = options.GetValue(Certificate),
             ["Gateway:KeyFile"] = options.GetValue(Key),
@@ -192,6 +198,7 @@ internal static class UpCommand
             options.GetValue(SwarmSize),
             [.. view.Nodes.Select(node => new NodeDescription(
                 node.Index, $"https://{node.IpAddress}:{node.HttpsPort}", $"{seed}/snodes/{node.PublicKey}",
+                options.GetValue(NoOmq) ? null : $"tcp://{node.IpAddress}:{node.OmqPort}",
                 node.PublicKey.ToString(), node.Keys.X25519.PublicKey.ToString(), node.SwarmId.ToString()))],
             [.. view.Swarms.Select(swarm => new SwarmDescription(swarm.Id.ToString(), [.. swarm.Members.Select(member => member.Index).Order()]))]);
     }
