@@ -43,7 +43,7 @@ internal sealed unsafe class InProcessTransport : DuplexTransport, INetworkSende
     private readonly WaitCallback _deliver;
 
     private TransportReceiver? _receiver;
-    private byte[] _input = new byte[InputSize];
+    private byte[] _input = NewInput(InputSize);
     private int _written;
     private byte[]? _output;
     private bool _executing;
@@ -140,9 +140,15 @@ internal sealed unsafe class InProcessTransport : DuplexTransport, INetworkSende
     private void Reserve(int size)
     {
         size = Math.Max(size, 1024);
-        if (_input.Length - _written < size)
-            Array.Resize(ref _input, (int)Math.Min(Array.MaxLength, Math.Max((long)_input.Length * 2, (long)_written + size)));
+        if (_input.Length - _written >= size)
+            return;
+        var larger = NewInput((int)Math.Min(Array.MaxLength, Math.Max((long)_input.Length * 2, (long)_written + size)));
+        _input.AsSpan(0, _written).CopyTo(larger);
+        _input = larger;
     }
+
+    // Never from a pool: a client that gives up may flush while another of its threads still writes, into a buffer that must then be nobody's.
+    private static byte[] NewInput(int size) => GC.AllocateUninitializedArray<byte>(size, pinned: true);
 
     private static bool IsPrompt(ReadOnlySpan<byte> commands)
     {
@@ -157,26 +163,23 @@ internal sealed unsafe class InProcessTransport : DuplexTransport, INetworkSende
         return false;
     }
 
-    /// <summary>Runs what has been written; a command that is not complete yet stays. Holds the lock.</summary>
+    /// <summary>Runs what has been written; what is not complete yet, a command or a transaction, stays. Holds the lock.</summary>
     private void Execute()
     {
         _executing = true;
         try
         {
-            // Once is not enough: the session leaves a transaction at its beginning until its end has arrived.
-            while (_written > 0 && !_closing)
+            int consumed;
+            fixed (byte* input = _input)
+                consumed = Session.TryConsumeMessages(input, _written);
+            if (consumed > 0)
             {
-                int consumed;
-                fixed (byte* input = _input)
-                    consumed = Session.TryConsumeMessages(input, _written);
-                if (consumed <= 0)
-                    break;
                 _written -= consumed;
                 _input.AsSpan(consumed, _written).CopyTo(_input);
             }
 
             if (_written == 0 && _input.Length > MostInputKept)
-                _input = new byte[InputSize];
+                _input = NewInput(InputSize);
             if (_replies.Count > 0)
                 _commit?.Pass();
         }

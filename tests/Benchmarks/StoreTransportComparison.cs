@@ -29,26 +29,30 @@ internal static class StoreTransportComparison
     {
         Console.WriteLine("| store | in flight | TCP CPU us | in-process CPU us | CPU ratio | TCP us | in-process us | time ratio |");
         Console.WriteLine("|---|---|---|---|---|---|---|---|");
-        foreach (var durable in new[] { false, true })
+        foreach (var kind in new[] { "memory", "durable", "durable on disk" })
         {
             var directory = Directory.CreateTempSubdirectory("transport-comparison-").FullName;
-            await using (var store = Embedded.Start(new EmbeddedStoreOptions { Directory = durable ? directory : null, Port = 0 }))
+            var options = new EmbeddedStoreOptions
+            {
+                Directory = kind == "memory" ? null : directory, FlushToDisk = kind == "durable on disk", Port = 0,
+            };
+            await using (var store = Embedded.Start(options))
             {
                 await using var socket = await ConnectionMultiplexer.ConnectAsync(store.ConnectionString);
                 await using var local = await ConnectionMultiplexer.ConnectAsync(store.Configure());
                 var overSocket = new RedisMailboxStore(socket, TimeProvider.System);
                 var inProcess = new RedisMailboxStore(local, TimeProvider.System);
                 foreach (var inFlight in new[] { 1, 16, 64 })
-                    await CompareAsync(durable ? "durable" : "memory", inFlight, overSocket, inProcess);
+                    await CompareAsync(kind, inFlight, options.FlushToDisk ? 20 * inFlight : inFlight == 1 ? 2_000 : 8_000, overSocket, inProcess);
             }
 
             Directory.Delete(directory, recursive: true);
         }
     }
 
-    private static async Task CompareAsync(string name, int inFlight, RedisMailboxStore overSocket, RedisMailboxStore inProcess)
+    private static async Task CompareAsync(
+        string name, int inFlight, int appends, RedisMailboxStore overSocket, RedisMailboxStore inProcess)
     {
-        var appends = inFlight == 1 ? 2_000 : 8_000;
         List<Cost> socket = [], local = [];
         await MeasureAsync(overSocket, inFlight, appends); // compiles, loads scripts
         await MeasureAsync(inProcess, inFlight, appends);
