@@ -49,6 +49,7 @@ internal sealed unsafe class InProcessTransport : DuplexTransport, INetworkSende
     private bool _executing;
     private bool _delivering;
     private bool _closing;
+    private bool _ended;
     private bool _closedDown;
 
     public InProcessTransport(
@@ -117,7 +118,10 @@ internal sealed unsafe class InProcessTransport : DuplexTransport, INetworkSende
         lock (_gate)
         {
             _receiver = receiver;
-            DeliverLater();
+            if (_closedDown)
+                ThreadPool.UnsafeQueueUserWorkItem(static receiver => receiver.OnClosed(null), receiver, preferLocal: false);
+            else
+                DeliverLater();
         }
     }
 
@@ -127,12 +131,17 @@ internal sealed unsafe class InProcessTransport : DuplexTransport, INetworkSende
         return default;
     }
 
-    /// <summary>Ends the connection once the command that runs has ended; the client gets the replies up to then, and hears of the end.</summary>
+    /// <summary>
+    /// Ends the connection once the command that runs has ended. The session is gone when this returns; the client still gets the replies up
+    /// to then, and hears of the end.
+    /// </summary>
     public void Abort()
     {
         lock (_gate)
         {
             _closing = true;
+            if (!_executing)
+                EndSession();
             DeliverLater();
         }
     }
@@ -193,14 +202,24 @@ internal sealed unsafe class InProcessTransport : DuplexTransport, INetworkSende
         finally
         {
             _executing = false;
+            if (_closing)
+                EndSession();
         }
+    }
+
+    private void EndSession()
+    {
+        if (_ended)
+            return;
+        _ended = true;
+        Session.Dispose();
     }
 
     // ---- replies ------------------------------------------------------------------------------------------------------------------
 
     private void DeliverLater()
     {
-        if (_delivering || _closedDown || _receiver is null || (_replies.Count == 0 && !_closing))
+        if (_delivering || (_receiver is null && !_closing) || (_replies.Count == 0 && !_closing))
             return;
         _delivering = true;
         ThreadPool.UnsafeQueueUserWorkItem(_deliver, null);
@@ -209,13 +228,14 @@ internal sealed unsafe class InProcessTransport : DuplexTransport, INetworkSende
     /// <summary>Hands replies to the client in their order, one thread at a time, without the lock: the client may call back.</summary>
     private void Deliver()
     {
-        var receiver = _receiver!;
+        TransportReceiver? receiver;
         while (true)
         {
             (byte[] Buffer, int Offset, int Count) reply;
             lock (_gate)
             {
-                if (!_replies.TryDequeue(out reply))
+                receiver = _receiver;
+                if (receiver is null || !_replies.TryDequeue(out reply))
                 {
                     if (!_closing)
                     {
@@ -225,7 +245,6 @@ internal sealed unsafe class InProcessTransport : DuplexTransport, INetworkSende
 
                     // Stays the one that delivers, for there is nothing after the end.
                     _closedDown = true;
-                    Session.Dispose();
                     break;
                 }
             }
@@ -240,6 +259,8 @@ internal sealed unsafe class InProcessTransport : DuplexTransport, INetworkSende
                 {
                     _replies.Clear();
                     _closing = true;
+                    if (!_executing)
+                        EndSession();
                 }
             }
 
@@ -248,7 +269,7 @@ internal sealed unsafe class InProcessTransport : DuplexTransport, INetworkSende
         }
 
         _closed(this);
-        receiver.OnClosed(null);
+        receiver?.OnClosed(null);
     }
 
     private void Keep(byte[] buffer)
