@@ -60,7 +60,7 @@ internal static class UpCommand
         {
             Directory.CreateDirectory(directory);
             await using var store = OpenStore(options, directory);
-            await using var app = await SiloHost.BuildAsync(ToSettings(options, directory, options.GetValue(Redis) ?? store!.ConnectionString));
+            await using var app = await SiloHost.BuildAsync(ToSettings(options, directory), store: store?.Configure());
             // Looked at before anything starts: a failing start is logged by all who take part in it, and the reason drowns.
             app.Services.GetRequiredService<IStartupValidator>().Validate();
             RequireFreePorts(options);
@@ -135,7 +135,7 @@ internal static class UpCommand
                 Directory = options.GetValue(Ephemeral) ? null : Path.Combine(directory, "store"),
             });
 
-    private static Dictionary<string, string?> ToSettings(ParseResult options, string directory, string redis)
+    private static Dictionary<string, string?> ToSettings(ParseResult options, string directory)
     {
         var hardFork = options.GetValue(HardFork)!.Split('.');
         if (hardFork.Length != 2)
@@ -161,7 +161,7 @@ internal static class UpCommand
             ["Gateway:CertificateFile"] = options.GetValue(Certificate),
             ["Gateway:KeyFile"] = options.GetValue(Key),
             ["Silo:Port"] = Text(options.GetValue(SiloPort)),
-            ["Silo:Redis"] = redis,
+            ["Silo:Redis"] = options.GetValue(Redis),
             ["Logging:LogLevel:Default"] = (level > LogLevel.Warning ? level : LogLevel.Warning).ToString(),
             ["Logging:LogLevel:Session.Orleans"] = level.ToString(),
         };

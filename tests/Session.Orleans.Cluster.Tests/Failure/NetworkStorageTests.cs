@@ -16,7 +16,7 @@ public sealed class NetworkStorageTests
     [InlineData(StoreFault.LoseReply)]
     public async Task FailedWrite_LeavesNoBlockThatTheStoreDoesNotHold(StoreFault fault)
     {
-        await using var store = EmbeddedStore.EmbeddedStore.Start();
+        await using var store = EmbeddedStore.EmbeddedStore.Start(new() { Port = 0 });
         var storage = new Storage();
         await using var silo = await TestSilo.StartAsync($"write-{fault}", store.ConnectionString, builder =>
             builder.Services.AddKeyedSingleton<IGrainStorage>("network", storage));
@@ -48,7 +48,7 @@ public sealed class NetworkStorageTests
     [Fact]
     public async Task AnotherWriter_IsNoticedAndTakenOver()
     {
-        await using var store = EmbeddedStore.EmbeddedStore.Start();
+        await using var store = EmbeddedStore.EmbeddedStore.Start(new() { Port = 0 });
         var storage = new Storage();
         await using var silo = await TestSilo.StartAsync("writer", store.ConnectionString, builder =>
             builder.Services.AddKeyedSingleton<IGrainStorage>("network", storage));

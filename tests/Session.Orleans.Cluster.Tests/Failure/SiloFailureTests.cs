@@ -20,7 +20,7 @@ public sealed partial class SiloFailureTests
     [Fact]
     public async Task KilledSilo_UnderTraffic_LosesNothingAndIsReplacedWithinSeconds()
     {
-        await using var store = EmbeddedStore.EmbeddedStore.Start();
+        await using var store = EmbeddedStore.EmbeddedStore.Start(new() { Port = 0 });
         await using var victim = await ChildSilo.StartAsync("kill", store.ConnectionString);
         await using var a = await TestSilo.StartAsync("kill", store.ConnectionString);
         await using var b = await TestSilo.StartAsync("kill", store.ConnectionString);
@@ -60,7 +60,7 @@ public sealed partial class SiloFailureTests
     [Fact]
     public async Task StoppedSilo_UnderTraffic_LosesNothingAndHandsOver()
     {
-        await using var store = EmbeddedStore.EmbeddedStore.Start();
+        await using var store = EmbeddedStore.EmbeddedStore.Start(new() { Port = 0 });
         await using var leaver = await TestSilo.StartAsync("stop", store.ConnectionString);
         await using var a = await TestSilo.StartAsync("stop", store.ConnectionString);
         await using var b = await TestSilo.StartAsync("stop", store.ConnectionString);

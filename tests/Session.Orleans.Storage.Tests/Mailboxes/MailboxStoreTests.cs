@@ -12,6 +12,12 @@ public sealed class EmbeddedMailboxStoreTests(EmbeddedFixture fixture) : Mailbox
 public sealed class DurableEmbeddedMailboxStoreTests(DurableEmbeddedFixture fixture)
     : MailboxStoreTests(fixture), IClassFixture<DurableEmbeddedFixture>;
 
+public sealed class EmbeddedSocketMailboxStoreTests(EmbeddedSocketFixture fixture)
+    : MailboxStoreTests(fixture), IClassFixture<EmbeddedSocketFixture>;
+
+public sealed class DurableEmbeddedSocketMailboxStoreTests(DurableEmbeddedSocketFixture fixture)
+    : MailboxStoreTests(fixture), IClassFixture<DurableEmbeddedSocketFixture>;
+
 public sealed class RedisMailboxStoreTests(RedisFixture fixture) : MailboxStoreTests(fixture), IClassFixture<RedisFixture>;
 
 /// <summary>What every server under the store must do. Each test has accounts of its own.</summary>
@@ -208,7 +214,7 @@ public abstract class MailboxStoreTests : IAsyncLifetime
     public async Task Append_TwoWriters_LoseNothingAndDecideDuplicatesOnce()
     {
         const int Tasks = 16, PerTask = 25, Shared = 40;
-        await using var secondConnection = await ConnectionMultiplexer.ConnectAsync(_fixture.ConnectionString);
+        await using var secondConnection = await ConnectionMultiplexer.ConnectAsync(_fixture.Configuration);
         IMailboxStore[] writers = [_store, new RedisMailboxStore(secondConnection, _time)];
 
         async Task<List<AppendResult>> WriteAsync(int task)
@@ -412,7 +418,7 @@ public abstract class MailboxStoreTests : IAsyncLifetime
     public async Task Append_IntoALargeMailbox_SendsOneCommand()
     {
         await Task.WhenAll(Enumerable.Range(0, 2_000).Select(i => StoreAsync(i)));
-        await using var connection = await ConnectionMultiplexer.ConnectAsync(_fixture.ConnectionString);
+        await using var connection = await ConnectionMultiplexer.ConnectAsync(_fixture.Configuration);
         var profile = new ProfilingSession();
         connection.RegisterProfiler(() => profile);
         var store = new RedisMailboxStore(connection, _time);
