@@ -5,7 +5,7 @@ using System.Net.Sockets;
 namespace Session.Orleans.Testing;
 
 /// <summary>A <c>redis-server</c> of one test that appends every write to its file.</summary>
-internal sealed class RedisServer : IDisposable
+internal sealed class RedisServer : IDisposable, IAsyncDisposable
 {
     private const string Missing = "redis-server is not on the PATH; install the package redis-server to run this test.";
 
@@ -52,6 +52,12 @@ internal sealed class RedisServer : IDisposable
 
         _process?.Dispose();
         _folder.Dispose();
+    }
+
+    public ValueTask DisposeAsync()
+    {
+        Dispose();
+        return default;
     }
 
     private async Task LaunchAsync()
