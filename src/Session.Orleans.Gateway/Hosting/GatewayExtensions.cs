@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net;
 using System.Security.Cryptography.X509Certificates;
 using Microsoft.AspNetCore.Builder;
@@ -48,6 +49,7 @@ public static class GatewayExtensions
             admin.UseRouting();
             admin.UseEndpoints(AdminEndpoints.Map);
         });
+        MalformedLengthReply.Attach(app.Services.GetRequiredService<DiagnosticListener>());
         _ = app.Services.GetRequiredService<AdminToken>(); // made now, so that its file is there when the network is ready
         var nodes = app.Services.GetRequiredService<NodeEndpoints>();
         var seed = app.Services.GetRequiredService<SeedEndpoints>();
@@ -108,6 +110,7 @@ internal sealed class GatewayKestrelSetup(IOptions<GatewayOptions> options, OmqE
         if (!allowPlain)
         {
             listen.UseHttps(certificate);
+            MalformedLengthReply.Prepare(listen);
             return;
         }
 
@@ -116,6 +119,7 @@ internal sealed class GatewayKestrelSetup(IOptions<GatewayOptions> options, OmqE
         listen.Use(next => async connection => await (await StartsTlsAsync(connection) ? next : withoutTls!)(connection));
         listen.UseHttps(certificate);
         listen.Use(next => withoutTls = next);
+        MalformedLengthReply.Prepare(listen);
     }
 
     private static async ValueTask<bool> StartsTlsAsync(ConnectionContext connection)

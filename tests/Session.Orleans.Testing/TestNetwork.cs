@@ -8,7 +8,7 @@ using Session.Orleans.Protocol.Identity;
 using Session.Orleans.Protocol.Onion;
 using Session.Orleans.Protocol.StorageRpc;
 
-namespace Session.Orleans.EndToEnd.Tests;
+namespace Session.Orleans.Testing;
 
 /// <summary>A running network as its clients see it.</summary>
 internal sealed class TestNetwork : IDisposable

@@ -6,7 +6,7 @@ using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using System.Text.Json;
 
-namespace Session.Orleans.EndToEnd.Tests;
+namespace Session.Orleans.Testing;
 
 /// <summary>A real <c>session-testnet up</c> in a process and a folder of its own, on free ports.</summary>
 internal sealed partial class TestnetProcess : IAsyncDisposable
