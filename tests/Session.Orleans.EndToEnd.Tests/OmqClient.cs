@@ -114,8 +114,10 @@ internal sealed class BencodeTree : Dictionary<string, object>
         switch (reader.Peek())
         {
             case BencodeToken.Number:
-                Assert.True(reader.TryReadInteger(out long number));
-                return number;
+                if (reader.TryReadInteger(out long number))
+                    return number;
+                Assert.True(reader.TryReadInteger(out ulong large)); // a swarm id
+                return large;
             case BencodeToken.Bytes:
                 Assert.True(reader.TryReadBytes(out ReadOnlySpan<byte> bytes));
                 return bytes.ToArray();

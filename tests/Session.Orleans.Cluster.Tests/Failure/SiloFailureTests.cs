@@ -87,7 +87,7 @@ public sealed partial class SiloFailureTests
     [Fact]
     public async Task KilledSilo_ItsMailboxes_AreWatchedAgain()
     {
-        await using var store = EmbeddedStore.EmbeddedStore.Start();
+        await using var store = EmbeddedStore.EmbeddedStore.Start(new() { Port = 0 });
         await using var victim = await ChildSilo.StartAsync("watch", store.ConnectionString);
         await using var a = await TestSilo.StartAsync("watch", store.ConnectionString);
         await TestCluster.UntilAllSeeAsync([a], 2);

@@ -15,7 +15,7 @@ public sealed class LifeCycleTests : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
-        _store = EmbeddedStore.EmbeddedStore.Start();
+        _store = EmbeddedStore.EmbeddedStore.Start(new() { Port = 0 });
         _silo = await TestSilo.StartAsync("life-cycle", _store.ConnectionString);
         await SeenAsync(await Network.SetClockAsync(runs: false));
     }
