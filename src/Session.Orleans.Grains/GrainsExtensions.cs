@@ -19,12 +19,15 @@ public static class GrainsExtensions
         services.AddSingleton<IValidateOptions<NetworkOptions>, NetworkOptionsValidator>();
         services.AddOptions<ServerRelayOptions>().BindConfiguration(ServerRelayOptions.Section).ValidateOnStart();
         services.AddSingleton<IValidateOptions<ServerRelayOptions>, ServerRelayOptionsValidator>();
+        services.AddOptions<LimitOptions>().BindConfiguration(LimitOptions.Section).ValidateOnStart();
+        services.AddSingleton<IValidateOptions<LimitOptions>, LimitOptionsValidator>();
         services.AddOptions<LocalCallOptions>().BindConfiguration(LocalCallOptions.Section);
         services.TryAddSingleton(TimeProvider.System);
         services.AddSingleton<NetworkKeys>();
         services.AddSingleton<NetworkViewSource>();
         services.AddSingleton<MailboxGrains>();
         services.AddSingleton<ServiceNodeCalls>();
+        services.AddSingleton<NodeRateLimiter>();
         services.AddSingleton<StorageRpcService>();
         services.AddSingleton<ServerRelay>();
         services.AddSingleton<ClusterChanges>();

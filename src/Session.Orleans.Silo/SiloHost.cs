@@ -6,6 +6,7 @@ using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Options;
 using Orleans.Configuration;
 using Session.Orleans.Gateway.Hosting;
 using Session.Orleans.Grains;
@@ -53,7 +54,9 @@ public static class SiloHost
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = silo.ShutdownTimeout);
         builder.Services.TryAddSingleton(TimeProvider.System);
         builder.Services.AddSingleton<IConnectionMultiplexer>(connection);
-        builder.Services.AddSingleton<IMailboxStore>(services => new RedisMailboxStore(connection, services.GetRequiredService<TimeProvider>()));
+        builder.Services.AddSingleton<IMailboxStore>(services => new RedisMailboxStore(
+            connection, services.GetRequiredService<TimeProvider>(),
+            new() { MaxRevocations = services.GetRequiredService<IOptions<LimitOptions>>().Value.Revocations }));
         builder.Services.AddSingleton(new MailboxCensus(connection));
         builder.UseOrleans(orleans => orleans
             .Configure<ClusterOptions>(cluster =>

@@ -16,7 +16,7 @@ namespace Session.Orleans.Storage;
 /// </summary>
 public interface IMailboxStore
 {
-    /// <summary>Revocations kept per account; the oldest drop out (storage-rpc.md, 3.3).</summary>
+    /// <summary>Revocations kept per account unless configured otherwise; the oldest drop out (storage-rpc.md, 3.3).</summary>
     const int MaxRevocations = 50;
 
     /// <summary>Length of a subaccount token in bytes.</summary>

@@ -15,4 +15,7 @@ public sealed class MailboxStoreOptions
     /// which says what it is for.
     /// </summary>
     public TimeSpan PayloadSlack { get; init; } = TimeSpan.FromMilliseconds(MessageLifetime.PayloadSlack);
+
+    /// <summary>Revocations kept per account, at least 1; the oldest drop out (storage-rpc.md, 3.3).</summary>
+    public int MaxRevocations { get; init; } = IMailboxStore.MaxRevocations;
 }

@@ -23,12 +23,13 @@ public sealed class RedisMailboxStore : IMailboxStore
     private readonly TimeProvider _time;
     private readonly byte[] _prefix;
     private readonly long _slack;
+    private readonly int _maxRevocations;
 
     /// <summary>A store over a shared connection, which it does not own.</summary>
     /// <param name="connection">The connection.</param>
     /// <param name="time">Decides what has expired.</param>
     /// <param name="options">Where the keys are; null takes the defaults.</param>
-    /// <exception cref="ArgumentException">The key prefix contains a brace, or the slack is not positive.</exception>
+    /// <exception cref="ArgumentException">The key prefix contains a brace, or the slack is not positive, or no revocation would be kept.</exception>
     public RedisMailboxStore(IConnectionMultiplexer connection, TimeProvider time, MailboxStoreOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(connection);
@@ -39,6 +40,9 @@ public sealed class RedisMailboxStore : IMailboxStore
         _slack = (long)options.PayloadSlack.TotalMilliseconds;
         if (_slack < 1)
             throw new ArgumentException($"{nameof(options.PayloadSlack)} must be a millisecond at least.", nameof(options));
+        if (options.MaxRevocations < 1)
+            throw new ArgumentException($"{nameof(options.MaxRevocations)} must be at least 1.", nameof(options));
+        _maxRevocations = options.MaxRevocations;
         _database = connection.GetDatabase(options.Database);
         _time = time;
         _prefix = Encoding.UTF8.GetBytes(options.KeyPrefix);
@@ -263,7 +267,7 @@ public sealed class RedisMailboxStore : IMailboxStore
             var result = await Scripts.Revoke.RunAsync(
                 _database,
                 [keys.Index, keys.Revoked],
-                [first, RevocationVersionLife, TimeToScore(now), IMailboxStore.MaxRevocations, .. ToValues(tokens)])
+                [first, RevocationVersionLife, TimeToScore(now), _maxRevocations, .. ToValues(tokens)])
                 .WaitAsync(cancellationToken).ConfigureAwait(false);
             return new RevocationResult(tokens.Count, new VersionStep((long)result[0], (long)result[1]));
         }

@@ -1,23 +1,22 @@
 using System.Buffers;
 using Microsoft.AspNetCore.Http;
-using Session.Orleans.Protocol.StorageRpc;
 
 namespace Session.Orleans.Gateway.Hosting;
 
-/// <summary>Reads a whole request body into memory, never more than a storage server takes.</summary>
+/// <summary>Reads a whole request body into memory, never more than allowed.</summary>
 internal static class RequestBody
 {
     // A client that only announces a large body gets no memory for it: above this size the buffer grows with what arrives.
     private const int TrustedLength = 256 * 1024;
 
-    /// <summary>The body, or null if it is longer than <see cref="StorageLimits.MaxRequestBytes"/>.</summary>
+    /// <summary>The body, or null if it is longer than <paramref name="limit"/> bytes.</summary>
     /// <exception cref="IOException">The client hung up or broke the protocol.</exception>
-    public static ValueTask<ReadOnlyMemory<byte>?> ReadAsync(HttpContext context)
+    public static ValueTask<ReadOnlyMemory<byte>?> ReadAsync(HttpContext context, int limit)
     {
         var length = context.Request.ContentLength;
-        if (length > StorageLimits.MaxRequestBytes)
+        if (length > limit)
             return new((ReadOnlyMemory<byte>?)null);
-        return length <= TrustedLength ? ReadExactlyAsync(context, (int)length) : ReadGrowingAsync(context);
+        return length <= TrustedLength ? ReadExactlyAsync(context, (int)length) : ReadGrowingAsync(context, limit);
     }
 
     private static async ValueTask<ReadOnlyMemory<byte>?> ReadExactlyAsync(HttpContext context, int length)
@@ -35,7 +34,7 @@ internal static class RequestBody
         return body;
     }
 
-    private static async ValueTask<ReadOnlyMemory<byte>?> ReadGrowingAsync(HttpContext context)
+    private static async ValueTask<ReadOnlyMemory<byte>?> ReadGrowingAsync(HttpContext context, int limit)
     {
         var writer = new ArrayBufferWriter<byte>(TrustedLength);
         while (true)
@@ -44,7 +43,7 @@ internal static class RequestBody
             if (read == 0)
                 return writer.WrittenMemory;
             writer.Advance(read);
-            if (writer.WrittenCount > StorageLimits.MaxRequestBytes)
+            if (writer.WrittenCount > limit)
                 return null;
         }
     }

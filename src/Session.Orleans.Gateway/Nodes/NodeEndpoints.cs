@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
 using Microsoft.Extensions.Primitives;
 using Session.Orleans.Gateway.Hosting;
 using Session.Orleans.Grains;
@@ -13,8 +14,11 @@ namespace Session.Orleans.Gateway.Nodes;
 
 /// <summary>The HTTP surface of a service node (storage-rpc.md, 14; onion-requests.md, 2). The request's path is relative to the node.</summary>
 internal sealed partial class NodeEndpoints(
-    NetworkViewSource views, ServiceNodeCalls nodes, RequestGate gate, ClientRateLimiter limiter, NodeReadiness readiness, FaultDoor door, ILogger<NodeEndpoints> logger)
+    NetworkViewSource views, ServiceNodeCalls nodes, RequestGate gate, ClientRateLimiter limiter, NodeReadiness readiness, FaultDoor door, IOptions<LimitOptions> limits,
+    ILogger<NodeEndpoints> logger)
 {
+    private readonly int _maxBody = limits.Value.RequestBytes;
+
     public Task HandleAsync(HttpContext context, ServiceNode? node, PathString path)
     {
         if (node is null)
@@ -61,7 +65,7 @@ internal sealed partial class NodeEndpoints(
 
     private async Task ServeAsync(HttpContext context, ServiceNode node, bool isOnion)
     {
-        if (context.Request.ContentLength > OnionEnvelope.MaxBodyLength)
+        if (context.Request.ContentLength > _maxBody)
         {
             await HttpReplies.WriteTextAndCloseAsync(context, 413, "Request body too large");
             return;
@@ -94,7 +98,7 @@ internal sealed partial class NodeEndpoints(
         using var activity = StartActivity(context, node, isOnion);
         try
         {
-            if (await RequestBody.ReadAsync(context) is not { } body)
+            if (await RequestBody.ReadAsync(context, _maxBody) is not { } body)
             {
                 await HttpReplies.WriteTextAndCloseAsync(context, 413, "Request body too large");
                 return;

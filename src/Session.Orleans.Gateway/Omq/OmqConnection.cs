@@ -3,7 +3,6 @@ using System.Net;
 using System.Threading.Channels;
 using Microsoft.AspNetCore.Connections;
 using Session.Orleans.Grains.Network;
-using Session.Orleans.Protocol.StorageRpc;
 using Session.Orleans.Protocol.Zmtp;
 
 namespace Session.Orleans.Gateway.Omq;
@@ -19,7 +18,7 @@ namespace Session.Orleans.Gateway.Omq;
 internal sealed class OmqConnection : IDisposable
 {
     private const int MaxParts = 16;
-    private const int MaxMessageLength = StorageLimits.MaxRequestBytes + 4096;
+    private const int EnvelopeLength = 4096; // command and reply tag
     private const int FirstBufferLength = 16 * 1024;
     private const int MaxPendingNotifications = 1000;   // as many as ZeroMQ itself keeps for a slow peer
 
@@ -28,14 +27,15 @@ internal sealed class OmqConnection : IDisposable
 
     private readonly ConnectionContext _transport;
     private readonly CurveServer _curve;
+    private readonly int _maxMessage;
     private readonly TimeProvider _time;
     private readonly SemaphoreSlim _sending = new(1);
     private readonly Channel<ReadOnlyMemory<byte>> _notifications = Channel.CreateBounded<ReadOnlyMemory<byte>>(
         new BoundedChannelOptions(MaxPendingNotifications) { FullMode = BoundedChannelFullMode.DropWrite, SingleReader = true });
 
-    public OmqConnection(ConnectionContext transport, ServiceNode node, TimeProvider time)
+    public OmqConnection(ConnectionContext transport, ServiceNode node, int maxRequest, TimeProvider time)
     {
-        (_transport, Node, _time) = (transport, node, time);
+        (_transport, Node, _maxMessage, _time) = (transport, node, maxRequest + EnvelopeLength, time);
         _curve = new(node.Keys.X25519);
     }
 
@@ -73,7 +73,7 @@ internal sealed class OmqConnection : IDisposable
     public async ValueTask<List<ReadOnlyMemory<byte>>?> ReceiveAsync(CancellationToken cancellationToken)
     {
         var parts = new List<ReadOnlyMemory<byte>>();
-        var room = MaxMessageLength;
+        var room = _maxMessage;
         while (await ReadFrameAsync(room + CurveServer.MessageOverhead, cancellationToken) is { } frame)
         {
             if (!_curve.TryOpen(frame.Body, out var head, out var content))

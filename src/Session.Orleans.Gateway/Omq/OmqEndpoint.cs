@@ -5,6 +5,7 @@ using System.Text;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
 using Session.Orleans.Gateway.Hosting;
 using Session.Orleans.Gateway.Nodes;
 using Session.Orleans.Grains;
@@ -20,8 +21,8 @@ namespace Session.Orleans.Gateway.Omq;
 /// A connection's requests run side by side; when too many are under way, nothing more is read from it.
 /// </summary>
 internal sealed partial class OmqEndpoint(
-    NetworkViewSource views, ServiceNodeCalls nodes, RequestGate gate, ClientRateLimiter limiter, NodeReadiness readiness, OmqMonitors monitors, TimeProvider time,
-    ILogger<OmqEndpoint> logger)
+    NetworkViewSource views, ServiceNodeCalls nodes, RequestGate gate, ClientRateLimiter limiter, NodeReadiness readiness, OmqMonitors monitors, IOptions<LimitOptions> limits,
+    TimeProvider time,     ILogger<OmqEndpoint> logger)
 {
     private const int MaxRequestsPerConnection = 64;
 
@@ -34,7 +35,7 @@ internal sealed partial class OmqEndpoint(
     {
         if (views.Current is not { } view || !view.TryGetNode(nodeIndex, out var node) || view.Faults?.At(nodeIndex) is { CutsOff: true })
             return; // nobody to speak for; clients connect again by themselves
-        using var connection = new OmqConnection(transport, node, time);
+        using var connection = new OmqConnection(transport, node, limits.Value.RequestBytes, time);
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(
             transport.ConnectionClosed,
             transport.Features.Get<IConnectionLifetimeNotificationFeature>()?.ConnectionClosedRequested ?? CancellationToken.None);

@@ -51,7 +51,7 @@ internal sealed class SeedEndpoints(NetworkViewSource views, NodeEndpoints nodes
 
     private static async ValueTask<ReadOnlyMemory<byte>?> ReadAsync(HttpContext context)
     {
-        if (context.Request.ContentLength > MaxBody || await RequestBody.ReadAsync(context) is not { Length: <= MaxBody } body)
+        if (context.Request.ContentLength > MaxBody || await RequestBody.ReadAsync(context, MaxBody) is not { } body)
             return null;
         return body;
     }

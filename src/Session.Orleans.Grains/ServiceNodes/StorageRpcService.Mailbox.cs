@@ -50,7 +50,7 @@ internal sealed partial class StorageRpcService
     private async ValueTask<StorageReply> StoreAsync(
         StorageCall call, Swarm swarm, IMailboxGrain mailbox, StoreRequest request, ReadOnlyMemory<byte> token)
     {
-        var round = SwarmRound.Begin(call, swarm, request, time);
+        var round = SwarmRound.Begin(call, swarm, request, limiter, time);
         var hash = request.ComputeHash();
         var receipt = await OrFailedAsync(mailbox.StoreAsync(
             new(hash, request.Namespace, request.Timestamp, request.Expiry, request.Data, token, round.Missing, call.View.Height), call.CancellationToken), new StoreReceipt(MailboxOutcome.StoreFailed, false, 0));
@@ -66,7 +66,7 @@ internal sealed partial class StorageRpcService
         StorageCall call, IMailboxGrain mailbox, RetrieveRequest request, ReadOnlyMemory<byte> token)
     {
         var page = await OrFailedAsync(mailbox.RetrieveAsync(
-            new(request.Namespace, request.LastHash, request.MaxCount, request.MaxSize, token, call.Sight), call.CancellationToken), MessagePage.Empty with { Outcome = MailboxOutcome.StoreFailed });
+            new(request.Namespace, request.LastHash, request.MaxCount, MaxSizeOf(request), token, call.Sight), call.CancellationToken), MessagePage.Empty with { Outcome = MailboxOutcome.StoreFailed });
         if (page.Outcome is MailboxOutcome.Revoked)
             return Revoked(request);
         if (page.Outcome is MailboxOutcome.StoreFailed)
@@ -75,6 +75,10 @@ internal sealed partial class StorageRpcService
             new RetrievedMessage(message.Hash, message.Timestamp, message.Expiry, message.Data));
         return Write(output => StorageReplies.WriteRetrieve(output, messages.AsSpan(), page.More, call.Clock));
     }
+
+    // What the request leaves open the mailbox decides by the protocol's number; where an operator's is lower, it is decided here.
+    private int? MaxSizeOf(RetrieveRequest request) => _largestReply == StorageLimits.MaxRetrieveSize
+        ? request.MaxSize : (int)Math.Max(1, RetrievePage.EffectiveMaxSize(request.MaxCount, request.MaxSize, _largestReply));
 
     private async ValueTask<StorageReply> GetExpiriesAsync(
         StorageCall call, IMailboxGrain mailbox, GetExpiriesRequest request, ReadOnlyMemory<byte> token)
@@ -91,7 +95,7 @@ internal sealed partial class StorageRpcService
     private async ValueTask<StorageReply> DeleteAsync(
         StorageCall call, Swarm swarm, IMailboxGrain mailbox, DeleteRequest request, ReadOnlyMemory<byte> token)
     {
-        var round = SwarmRound.Begin(call, swarm, request, time);
+        var round = SwarmRound.Begin(call, swarm, request, limiter, time);
         var change = await OrFailedAsync(mailbox.RemoveAsync(new(Known(request.Messages), null, null, token), call.CancellationToken), ChangeFailed);
         if (change.Outcome is MailboxOutcome.Revoked)
             return Revoked(request);
@@ -106,7 +110,7 @@ internal sealed partial class StorageRpcService
     private async ValueTask<StorageReply> DeleteAllAsync(
         StorageCall call, Swarm swarm, IMailboxGrain mailbox, DeleteAllRequest request, ReadOnlyMemory<byte> token)
     {
-        var round = SwarmRound.Begin(call, swarm, request, time);
+        var round = SwarmRound.Begin(call, swarm, request, limiter, time);
         var change = await OrFailedAsync(
             mailbox.RemoveAsync(new(default, Filter(request.Namespace), null, token), call.CancellationToken), ChangeFailed);
         if (change.Outcome is MailboxOutcome.Revoked)
@@ -120,7 +124,7 @@ internal sealed partial class StorageRpcService
     private async ValueTask<StorageReply> DeleteBeforeAsync(
         StorageCall call, Swarm swarm, IMailboxGrain mailbox, DeleteBeforeRequest request, ReadOnlyMemory<byte> token)
     {
-        var round = SwarmRound.Begin(call, swarm, request, time);
+        var round = SwarmRound.Begin(call, swarm, request, limiter, time);
         var change = await OrFailedAsync(
             mailbox.RemoveAsync(new(default, Filter(request.Namespace), request.Before, token), call.CancellationToken), ChangeFailed);
         if (change.Outcome is MailboxOutcome.Revoked)
@@ -141,7 +145,7 @@ internal sealed partial class StorageRpcService
             return check.Outcome is MailboxOutcome.Revoked ? Revoked(request) : StorageReply.FromError(refusal);
         }
 
-        var round = SwarmRound.Begin(call, swarm, request, time);
+        var round = SwarmRound.Begin(call, swarm, request, limiter, time);
         // Hashes that can't be any message's are not looked up; their expiries go with them.
         var (hashes, expiries) = (new List<MessageHash>(), new List<long>());
         for (var i = 0; i < request.Messages.Length; i++)
@@ -166,7 +170,7 @@ internal sealed partial class StorageRpcService
     private async ValueTask<StorageReply> ExpireAllAsync(
         StorageCall call, Swarm swarm, IMailboxGrain mailbox, ExpireAllRequest request, ReadOnlyMemory<byte> token)
     {
-        var round = SwarmRound.Begin(call, swarm, request, time);
+        var round = SwarmRound.Begin(call, swarm, request, limiter, time);
         var change = await OrFailedAsync(
             mailbox.SetExpiriesAsync(
                 new(default, Filter(request.Namespace), null, token), [request.Expiry], ExpireMode.Shorten, call.CancellationToken),
@@ -181,7 +185,7 @@ internal sealed partial class StorageRpcService
 
     private async ValueTask<StorageReply> RevokeAsync(StorageCall call, Swarm swarm, IMailboxGrain mailbox, RevokeSubaccountRequest request)
     {
-        var round = SwarmRound.Begin(call, swarm, request, time);
+        var round = SwarmRound.Begin(call, swarm, request, limiter, time);
         var receipt = await OrFailedAsync(
             mailbox.RevokeAsync(ToBytes(request.Tokens), call.CancellationToken), new RevocationReceipt(MailboxOutcome.StoreFailed, 0));
         await round.EndAsync(time, call.CancellationToken);
@@ -191,7 +195,7 @@ internal sealed partial class StorageRpcService
 
     private async ValueTask<StorageReply> UnrevokeAsync(StorageCall call, Swarm swarm, IMailboxGrain mailbox, UnrevokeSubaccountRequest request)
     {
-        var round = SwarmRound.Begin(call, swarm, request, time);
+        var round = SwarmRound.Begin(call, swarm, request, limiter, time);
         var receipt = await OrFailedAsync(
             mailbox.UnrevokeAsync(ToBytes(request.Tokens), call.CancellationToken), new RevocationReceipt(MailboxOutcome.StoreFailed, 0));
         await round.EndAsync(time, call.CancellationToken);

@@ -4,6 +4,7 @@ using System.Diagnostics;
 using System.Text;
 using System.Text.Json;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
 using Session.Orleans.Grains.Mailboxes;
 using Session.Orleans.Grains.Network;
 using Session.Orleans.Protocol.StorageRpc;
@@ -15,9 +16,11 @@ namespace Session.Orleans.Grains.ServiceNodes;
 /// Executes the storage RPC on behalf of a service node: parsing, the swarm check, times and signatures, the call of the mailbox, and the
 /// reply with every member's signature (storage-rpc.md). The same for requests that came directly and those that came through an onion.
 /// </summary>
-internal sealed partial class StorageRpcService(MailboxGrains mailboxes, TimeProvider time, ILogger<StorageRpcService> logger)
+internal sealed partial class StorageRpcService(
+    MailboxGrains mailboxes, NodeRateLimiter limiter, IOptions<LimitOptions> limits, TimeProvider time, ILogger<StorageRpcService> logger)
 {
-    private static readonly StorageParseOptions ParseOptions = new(TestNetwork: true);
+    private readonly StorageParseOptions _parseOptions = new(TestNetwork: true, limits.Value.OfRequests());
+    private readonly int _largestReply = limits.Value.RetrieveBytes;
 
     /// <summary>Executes one request.</summary>
     /// <param name="self">The node that was asked.</param>
@@ -28,7 +31,7 @@ internal sealed partial class StorageRpcService(MailboxGrains mailboxes, TimePro
         ServiceNode self, NetworkView view, ReadOnlyMemory<byte> body, CancellationToken cancellationToken)
     {
         using var activity = GrainsTelemetry.Source.StartInGrain(GrainsTelemetry.RpcSpan).Carry();
-        if (!StorageRequest.TryParse(body.Span, ParseOptions, out var request, out var error))
+        if (!StorageRequest.TryParse(body.Span, _parseOptions, out var request, out var error))
             return Refused(activity, error);
         return await ExecuteAsync(self, view, request, activity, cancellationToken);
     }
@@ -44,7 +47,7 @@ internal sealed partial class StorageRpcService(MailboxGrains mailboxes, TimePro
     {
         using var activity = GrainsTelemetry.Source.StartInGrain(GrainsTelemetry.RpcSpan).Carry();
         if (!StorageRequest.TryParseMessage(
-            Encoding.UTF8.GetBytes(method), parameters.Span, ParseOptions, out var form, out var request, out var error))
+            Encoding.UTF8.GetBytes(method), parameters.Span, _parseOptions, out var form, out var request, out var error))
             return Refused(activity, error);
         var reply = await ExecuteAsync(self, view, request, activity, cancellationToken);
         return form is RequestForm.Bencode && reply.IsJson

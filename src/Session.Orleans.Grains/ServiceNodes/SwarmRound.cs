@@ -14,6 +14,7 @@ internal sealed class SwarmRound
     public static readonly TimeSpan MemberLimit = TimeSpan.FromSeconds(5);
 
     private static readonly SwarmRound Undisturbed = new();
+    private static readonly StorageError TooManyRequests = new(429, "Too Many Requests\n");
 
     private readonly MemberFailure[]? _failures;
     private readonly bool[]? _signWrongly;
@@ -35,9 +36,10 @@ internal sealed class SwarmRound
     public ImmutableArray<ushort> Missing { get; }
 
     /// <summary>Sends the request to the other members.</summary>
-    public static SwarmRound Begin(StorageCall call, Swarm swarm, AccountRequest request, TimeProvider time)
+    public static SwarmRound Begin(StorageCall call, Swarm swarm, AccountRequest request, NodeRateLimiter limiter, TimeProvider time)
     {
-        if (call.View.Faults is not { } faults)
+        var faults = call.View.Faults;
+        if (faults is null && !limiter.IsOn)
             return Undisturbed;
         var bytes = request is StoreRequest store ? store.Data.Length : 0;
         var count = swarm.Members.Length;
@@ -47,18 +49,23 @@ internal sealed class SwarmRound
         for (var i = 0; i < count; i++)
         {
             var member = swarm.Members[i];
-            var own = faults.At(member.Index);
+            var own = faults?.At(member.Index);
             signWrongly[i] = own?.Strikes(FaultKind.WrongSignature) ?? false;
             if (ReferenceEquals(member, call.Self))
                 continue;
 
-            var arrival = faults.Arrive(call.Self.Index, member.Index, bytes);
+            var arrival = faults?.Arrive(call.Self.Index, member.Index, bytes) ?? default;
             var delay = arrival.Delay + (own?.StorageDelay() ?? TimeSpan.Zero);
             if (!arrival.Arrives)
             {
                 failures[i] = MemberFailure.Timeout;
                 missing.Add((ushort)member.Index);
                 delay = arrival.Outcome is ArrivalOutcome.Refused ? arrival.Delay : MemberLimit;
+            }
+            else if (!limiter.TryTake(call.Self, member))
+            {
+                failures[i] = MemberFailure.Error(TooManyRequests);
+                missing.Add((ushort)member.Index);
             }
             else if (delay >= MemberLimit)
             {

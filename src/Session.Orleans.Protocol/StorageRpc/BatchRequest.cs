@@ -27,11 +27,12 @@ public abstract record RequestList : StorageRequest
     {
         var data = fields.Raw(List);
         var form = fields.Form;
-        Span<JsonSlot> elements = stackalloc JsonSlot[StorageLimits.MaxBatchRequests];
+        var limit = options.InForce.BatchRequests;
+        Span<JsonSlot> elements = limit <= StorageLimits.MaxBatchRequests ? stackalloc JsonSlot[limit] : new JsonSlot[limit];
         var count = fields.Type(List) is JsonTokenType.StartArray ? form.FindElements(data, elements) : 0;
         if (count == 0)
             fields.Fail("Invalid batch request: no valid \"requests\" field");
-        else if (count > StorageLimits.MaxBatchRequests)
+        else if (count > limit)
             fields.Fail("Invalid batch request: subrequest limit exceeded");
         if (fields.Failed)
             return default;

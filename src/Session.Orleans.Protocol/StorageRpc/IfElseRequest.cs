@@ -143,6 +143,13 @@ public sealed record IfElseRequest : StorageRequest
             return null;
         }
 
+        var inner = options with { Depth = options.Depth + 1 };
+        if (inner.Depth > options.InForce.Nesting)
+        {
+            fields.Fail("Invalid ifelse request: nested too deeply");
+            return null;
+        }
+
         var data = fields.Raw(field);
         var form = fields.Form;
         Span<JsonSlot> slots = stackalloc JsonSlot[RequestTable.EnvelopeMembers.Length];
@@ -153,7 +160,7 @@ public sealed record IfElseRequest : StorageRequest
             fields.Fail($"Invalid ifelse request: {name} must have method/params keys");
         else if (RequestTable.Find(data, form, method) is not { } entry)
             fields.Fail($"Invalid ifelse request method \"{name}\"");
-        else if (entry.TryParse(parameters.Raw(data), form, options, out var request, out var error))
+        else if (entry.TryParse(parameters.Raw(data), form, inner, out var request, out var error))
             return request;
         else
             fields.Fail(error);

@@ -39,12 +39,15 @@ public struct RetrievePage
     public int Count { get; private set; }
 
     /// <summary>The limit on the sum of <see cref="SizeOf"/> that a request means.</summary>
-    public static long EffectiveMaxSize(int? maxCount, int? maxSize) => maxSize switch
+    /// <param name="maxCount"><c>max_count</c> of the request.</param>
+    /// <param name="maxSize"><c>max_size</c> of the request.</param>
+    /// <param name="largest">The largest reply there may be.</param>
+    public static long EffectiveMaxSize(int? maxCount, int? maxSize, int largest = StorageLimits.MaxRetrieveSize) => maxSize switch
     {
-        null or 0 when maxCount is > 0 => StorageLimits.MaxRetrieveSize,
-        null or 0 => StorageLimits.MaxRetrieveSize / -StorageLimits.DefaultRetrieveSize,
-        < 0 => StorageLimits.MaxRetrieveSize / -(long)maxSize,
-        > 0 => Math.Min(maxSize.Value, StorageLimits.MaxRetrieveSize),
+        null or 0 when maxCount is > 0 => largest,
+        null or 0 => largest / -StorageLimits.DefaultRetrieveSize,
+        < 0 => largest / -(long)maxSize,
+        > 0 => Math.Min(maxSize.Value, largest),
     };
 
     /// <summary>What a message of so many data bytes counts: 100 + 43 + floor(bytes * 4 / 3).</summary>

@@ -92,7 +92,7 @@ public sealed record RevokeSubaccountRequest : RevocationRequest
             return null;
         var account = fields.Account(Pubkey, options);
         var authentication = fields.Authentication(account, Ed25519, Sig, -1, -1);
-        var tokens = ReadTokens(ref fields, List, "revoke", StorageLimits.MaxRevocationsPerRequest);
+        var tokens = ReadTokens(ref fields, List, "revoke", options.InForce.RevocationsPerRequest);
         return fields.Failed || !fields.Require(Time) ? null : new()
         {
             Account = account,

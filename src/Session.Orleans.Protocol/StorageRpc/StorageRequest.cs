@@ -6,7 +6,14 @@ namespace Session.Orleans.Protocol.StorageRpc;
 
 /// <summary>How requests are parsed.</summary>
 /// <param name="TestNetwork">True on a test network: a <c>pubkey</c> of 64 hex digits is accepted and means prefix 05 (storage-rpc.md, 2).</param>
-public readonly record struct StorageParseOptions(bool TestNetwork);
+/// <param name="Limits">Limits on the request; the protocol's if null.</param>
+public readonly record struct StorageParseOptions(bool TestNetwork, RequestLimits? Limits = null)
+{
+    internal RequestLimits InForce => Limits ?? RequestLimits.Protocol;
+
+    /// <summary>How many requests this one stands in.</summary>
+    internal int Depth { get; init; }
+}
 
 /// <summary>
 /// One request of the storage RPC, parsed completely (storage-rpc.md, 1 and 2). It owns its bytes: the body it was read from may be reused.

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Session.Orleans.Protocol.Identity;
 using Session.Orleans.Protocol.StorageRpc.Parsing;
 using Session.Orleans.Protocol.StorageRpc.Writing;
@@ -100,7 +101,7 @@ public sealed record StoreRequest : AccountRequest
         var authentication = fields.Has(Sig) ? fields.Authentication(account, Ed25519, Sig, Subaccount, SubaccountSig) : null;
         if (fields.Failed || !fields.Require(Data64))
             return null;
-        var data = fields.Form is RequestForm.Bencode ? CopyData(ref fields) : DecodeData(ref fields);
+        var data = fields.Form is RequestForm.Bencode ? CopyData(ref fields, options.InForce) : DecodeData(ref fields, options.InForce);
         return fields.Failed ? null : new()
         {
             Account = account,
@@ -113,14 +114,14 @@ public sealed record StoreRequest : AccountRequest
         };
     }
 
-    private static byte[] DecodeData(ref ParameterFields fields)
+    private static byte[] DecodeData(ref ParameterFields fields, RequestLimits limits)
     {
         var base64 = fields.Text(Data64);
         var length = Base64Text.DecodedLength(base64);
         if (length < 0)
             fields.Fail("Invalid 'data' value: not base64 encoded");
-        else if (base64.Length > StorageLimits.MaxMessageBase64Length)
-            fields.Fail(TooLong);
+        else if (length > limits.MessageBytes || base64.Length > (limits.MessageBytes + 2) / 3 * 4)
+            fields.Fail(TooLong(limits));
         if (fields.Failed || length == 0)
             return [];
         var data = GC.AllocateUninitializedArray<byte>(length);
@@ -128,15 +129,16 @@ public sealed record StoreRequest : AccountRequest
         return data;
     }
 
-    private static byte[] CopyData(ref ParameterFields fields)
+    private static byte[] CopyData(ref ParameterFields fields, RequestLimits limits)
     {
         var data = fields.Text(Data64);
-        if (data.Length > StorageLimits.MaxMessageBytes)
-            fields.Fail(TooLong);
+        if (data.Length > limits.MessageBytes)
+            fields.Fail(TooLong(limits));
         return fields.Failed ? [] : data.ToArray();
     }
 
-    private const string TooLong = "Message body exceeds maximum allowed length of 76800 bytes";
+    private static string TooLong(RequestLimits limits) => string.Create(
+        CultureInfo.InvariantCulture, $"Message body exceeds maximum allowed length of {limits.MessageBytes} bytes");
 
     // A sum beyond 64 bits is far from any legal time to live, and so is the largest number.
     private static long? EndOf(long timestamp, ulong? ttl) => ttl is { } span ? (long)Int128.Min(timestamp + (Int128)span, long.MaxValue) : null;
