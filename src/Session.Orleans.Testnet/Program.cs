@@ -12,6 +12,7 @@ var root = new RootCommand("Runs a Session network on this machine: service node
     SwarmsCommand.Create(),
     FaultsCommand.Create(),
     DemoCommand.Create(),
+    ScenarioCommand.Create(),
     BenchCommand.Create(),
     CompletionCommand.Create(),
 };

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Text.Json;
+using Session.Orleans.Testnet;
 
 namespace Session.Orleans.EndToEnd.Tests;
 
@@ -11,7 +12,11 @@ public sealed class NetworkCommandTests(NetworkFixture fixture) : IAsyncLifetime
 
     public ValueTask InitializeAsync() => ValueTask.CompletedTask;
 
-    public async ValueTask DisposeAsync() => await RunAsync("faults clear --all");
+    public async ValueTask DisposeAsync()
+    {
+        using var admin = AdminClient.Open(_network.Process.Directory);
+        await admin.RemoveFaultsAsync([], CancellationToken.None);
+    }
 
     [Fact]
     public async Task Faults_AddedTogether_AreListed_AndEndByLabel()
@@ -67,7 +72,8 @@ public sealed class NetworkCommandTests(NetworkFixture fixture) : IAsyncLifetime
 
         UpFailureTests.AssertFailed(result, named);
         Assert.Equal(exitCode, result.ExitCode);
-        Assert.Equal(0, (await JsonAsync("faults list")).GetArrayLength());
+        using var admin = AdminClient.Open(_network.Process.Directory);
+        Assert.Empty((await admin.GetFaultsAsync(TestContext.Current.CancellationToken)).Value);
     }
 
     [Fact]
@@ -93,23 +99,24 @@ public sealed class NetworkCommandTests(NetworkFixture fixture) : IAsyncLifetime
     {
         var fault = (await JsonAsync("faults add --node 1 --offline --label storm"))[0].GetProperty("id").GetString()!;
         var data = $"--data {_network.Process.Directory}";
+        using var folder = new TemporaryFolder();
+        var script = folder.File("completion");
+        await File.WriteAllTextAsync(script, (await TestnetProcess.RunAsync("completion bash")).Output, TestContext.Current.CancellationToken);
 
-        Assert.Equal(["faults"], await CompleteAsync("session-testnet fau"));
-        Assert.Equal(["--label", "--latency", "--loss"], await CompleteAsync("session-testnet faults add --l"));
-        Assert.Equal(["30", "31"], (await CompleteAsync($"session-testnet faults add {data} --node 3")).Except(["3"]));
-        Assert.Contains(_network.Nodes[0].Swarm, await CompleteAsync($"session-testnet swarms show {data} "));
-        Assert.Equal([fault, "storm"], (await CompleteAsync($"session-testnet faults clear {data} ")).Intersect([fault, "storm"]));
+        Assert.Equal(["faults"], await CompleteAsync(script, "session-testnet fau"));
+        Assert.Equal(["--label", "--latency", "--loss"], await CompleteAsync(script, "session-testnet faults add --l"));
+        Assert.Equal(["30", "31"], (await CompleteAsync(script, $"session-testnet faults add {data} --node 3")).Except(["3"]));
+        Assert.Contains(_network.Nodes[0].Swarm, await CompleteAsync(script, $"session-testnet swarms show {data} "));
+        Assert.Equal([fault, "storm"], (await CompleteAsync(script, $"session-testnet faults clear {data} ")).Intersect([fault, "storm"]));
     }
 
     /// <summary>Loads the script into a shell and asks it as a key press would.</summary>
-    private static async Task<string[]> CompleteAsync(string line)
+    private static async Task<string[]> CompleteAsync(string script, string line)
     {
         using var folder = new TemporaryFolder();
-        var script = await TestnetProcess.RunAsync("completion bash");
-        await File.WriteAllTextAsync(folder.File("completion"), script.Output, TestContext.Current.CancellationToken);
         await File.WriteAllTextAsync(folder.File("ask"), $$"""
             session-testnet() { dotnet "{{Path.Combine(AppContext.BaseDirectory, "session-testnet.dll")}}" "$@"; }
-            source "{{folder.File("completion")}}"
+            source "{{script}}"
             COMP_LINE='{{line}}' COMP_POINT={{line.Length}}
             read -ra COMP_WORDS <<< "$COMP_LINE"
             [[ "$COMP_LINE" == *' ' ]] && COMP_WORDS+=('')
