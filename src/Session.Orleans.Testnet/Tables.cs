@@ -9,12 +9,22 @@ internal static class Tables
 {
     private const int FileWidth = 120; // a file has no width, and 80 would cut columns that nothing limits
 
-    /// <summary>An empty table with these columns; those whose title begins with <c>&gt;</c> are aligned to the right.</summary>
+    private const int ListWidth = 24;
+
+    /// <summary>An empty table with these columns; those whose title begins with <c>&gt;</c> are aligned to the right, and those with <c>=</c> keep their lines.</summary>
     public static Table Create(params ReadOnlySpan<string> titles)
     {
         var table = new Table { Border = TableBorder.Rounded };
         foreach (var title in titles)
-            table.AddColumn(title.StartsWith('>') ? new TableColumn(title[1..]).RightAligned() : new TableColumn(title));
+        {
+            table.AddColumn(title switch
+            {
+                ['>', ..] => new TableColumn(title[1..]).RightAligned().NoWrap(),
+                ['=', ..] => new TableColumn(title[1..]).NoWrap(),
+                _ => new TableColumn(title),
+            });
+        }
+
         return table;
     }
 
@@ -74,5 +84,37 @@ internal static class Tables
 
     /// <summary>Where it goes wrong: nodes, or links between them.</summary>
     public static string DescribePlace(FaultReport fault) =>
-        fault.Peers.Count == 0 ? Ranges(fault.Nodes) : $"{Ranges(fault.Nodes)} → {Ranges(fault.Peers)}";
+        fault.Peers.Count == 0 ? RangesInLines(fault.Nodes) : Lines($"{Ranges(fault.Nodes)} →", Ranges(fault.Peers));
+
+    /// <summary>The same as <see cref="Ranges"/>, in lines of a length that leaves room for other columns.</summary>
+    public static string RangesInLines(IEnumerable<int> numbers) => Lines(Ranges(numbers));
+
+    // Tables break lines at spaces alone, and would cut long lists in the middle of a number.
+    private static string Lines(params IEnumerable<string> lists)
+    {
+        var lines = new List<string> { "" };
+        foreach (var list in lists)
+        {
+            var isFirst = true;
+            foreach (var part in list.Split(',').Select((part, i) => i == 0 ? part : "," + part))
+            {
+                var joined = isFirst && lines[^1].Length > 0 ? $"{lines[^1]} {part}" : lines[^1] + part;
+                if (joined.Length <= ListWidth || lines[^1].Length == 0)
+                    lines[^1] = joined;
+                else if (part[0] == ',')
+                {
+                    lines[^1] += ",";
+                    lines.Add(part[1..]);
+                }
+                else
+                {
+                    lines.Add(part);
+                }
+
+                isFirst = false;
+            }
+        }
+
+        return string.Join('\n', lines);
+    }
 }

@@ -21,9 +21,9 @@ public sealed class NetworkCommandTests(NetworkFixture fixture) : IAsyncLifetime
     [Fact]
     public async Task Faults_AddedTogether_AreListed_AndEndByLabel()
     {
-        var added = await JsonAsync("faults add --node 3,5 --node 7 --latency 200ms --spread 50ms --distribution normal --loss 5% --skew -10m --for 10m --label demo");
+        var added = await JsonAsync("faults add --node 3,5 --node 6-7 --latency 200ms --spread 50ms --distribution normal --loss 5% --skew -10m --for 10m --label demo");
         Assert.Equal(["latency", "loss", "clockSkew"], added.EnumerateArray().Select(fault => fault.GetProperty("kind").GetString()));
-        Assert.All(added.EnumerateArray(), fault => Assert.Equal([3, 5, 7], fault.GetProperty("nodes").EnumerateArray().Select(node => node.GetInt32())));
+        Assert.All(added.EnumerateArray(), fault => Assert.Equal([3, 5, 6, 7], fault.GetProperty("nodes").EnumerateArray().Select(node => node.GetInt32())));
         Assert.Equal((200, 50, "normal"), (added[0].GetProperty("delayMs").GetDouble(), added[0].GetProperty("spreadMs").GetDouble(), added[0].GetProperty("distribution").GetString()));
         Assert.Equal(0.05, added[1].GetProperty("probability").GetDouble(), 1e-9);
         Assert.Equal(-600_000, added[2].GetProperty("delayMs").GetDouble());
@@ -34,7 +34,7 @@ public sealed class NetworkCommandTests(NetworkFixture fixture) : IAsyncLifetime
         Assert.Contains("latency 200ms ±50ms normal", list, StringComparison.Ordinal);
         Assert.Contains("loss 5%", list, StringComparison.Ordinal);
         Assert.Contains("clock -10m", list, StringComparison.Ordinal);
-        Assert.Matches(@"│ 3,5,7 +│ in (10m|9m\d+s) +│ demo", list);
+        Assert.Matches(@"│ 3,5-7 +│ in (10m|9m\d+s) +│ demo", list);
         Assert.Contains(added[0].GetProperty("id").GetString()!, (await RunAsync("nodes show 5")).Output, StringComparison.Ordinal);
 
         Assert.Equal(3, (await JsonAsync("faults clear demo")).GetArrayLength());

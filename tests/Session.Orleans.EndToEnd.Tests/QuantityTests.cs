@@ -89,4 +89,12 @@ public sealed class QuantityTests
     [InlineData(new[] { 4 }, "4")]
     [InlineData(new[] { 3, 0, 1, 2, 7, 9, 8, 12, 13 }, "0-3,7-9,12,13")]
     public void Ranges_DrawNeighboursTogether(int[] numbers, string text) => Assert.Equal(text, Tables.Ranges(numbers));
+
+    [Fact]
+    public void LongLists_BreakBetweenNumbers()
+    {
+        int[] every = [.. Enumerable.Range(0, 16).Select(i => 2 * i)];
+        Assert.Equal("0,2,4,6,8,10,12,14,16,18,\n20,22,24,26,28,30", Tables.RangesInLines(every));
+        Assert.Equal("0,2,4,6,8,10,12,14,16,18,\n20,22,24,26,28,30 → 1,3", Tables.DescribePlace(new("f1", "loss", every, [1, 3], 1, 0, 0, "fixed", 0, default, null, null)));
+    }
 }

@@ -1,4 +1,6 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Globalization;
 
 namespace Session.Orleans.Testnet.Commands;
 
@@ -6,6 +8,8 @@ namespace Session.Orleans.Testnet.Commands;
 internal static class CommonOptions
 {
     private static readonly TimeSpan CompletionTimeout = TimeSpan.FromSeconds(1);
+
+    private const int MostNodes = 500;
 
     private delegate bool Parse<T>(string text, out T value);
 
@@ -37,16 +41,21 @@ internal static class CommonOptions
     public static Option<long?> Bandwidth(string name, string description) =>
         Quantity<long>(name, description, "RATE", Quantities.BandwidthForm, Quantities.TryParseBandwidth);
 
+    /// <summary>An option for nodes, whose indices may also be given as ranges: <c>5-7</c>.</summary>
+    public static Option<string[]> Nodes(string name, string description)
+    {
+        var option = List(name, description, "NODE,...");
+        option.CustomParser = argument => [.. Split(argument).SelectMany(ExpandRange)];
+        return option;
+    }
+
     /// <summary>An option whose values may be repeated or joined with commas.</summary>
     public static Option<string[]> List(string name, string description, string helpName) => new(name)
     {
         Description = description,
         HelpName = helpName,
         DefaultValueFactory = _ => [],
-        CustomParser = argument =>
-        [
-            .. argument.Tokens.SelectMany(token => token.Value.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)),
-        ],
+        CustomParser = argument => [.. Split(argument)],
     };
 
     /// <summary>Offers the indices of the network's nodes, from its description: no request is made.</summary>
@@ -65,6 +74,15 @@ internal static class CommonOptions
         var faults = admin.GetFaultsAsync(CancellationToken.None).GetAwaiter().GetResult().Value;
         return faults.Select(fault => fault.Id).Concat(faults.Select(fault => fault.Label).OfType<string>().Distinct());
     });
+
+    private static IEnumerable<string> Split(ArgumentResult argument) =>
+        argument.Tokens.SelectMany(token => token.Value.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries));
+
+    private static IEnumerable<string> ExpandRange(string node) =>
+        node.Split('-') is [var first, var last]
+            && int.TryParse(first, NumberStyles.None, CultureInfo.InvariantCulture, out var from)
+            && int.TryParse(last, NumberStyles.None, CultureInfo.InvariantCulture, out var to) && from <= to && to - from < MostNodes
+            ? Enumerable.Range(from, to - from + 1).Select(index => index.ToString(CultureInfo.InvariantCulture)) : [node];
 
     // A shell asks while somebody types: without a network there is nothing to offer, and nothing to say.
     private static string[] Offer(Func<IEnumerable<string>> values)

@@ -103,7 +103,7 @@ internal static class ScenarioCommand
         if (report.Assertions.Count == 0)
             return;
         var isPlan = report.Passed is null;
-        var table = isPlan ? Tables.Create("assertion", "wanted") : Tables.Create("assertion", "wanted", ">figure", "");
+        var table = isPlan ? Tables.Create("assertion", "wanted") : Tables.Create("assertion", "wanted", ">figure", "result");
         foreach (var assertion in report.Assertions)
         {
             string[] cells = [assertion.Metric, assertion.Wanted, assertion.Figure ?? "none", assertion.Passed is true ? "pass" : "FAIL"];

@@ -43,7 +43,7 @@ internal static class SwarmsCommand
 
         var table = Tables.Create("swarm", ">size", "members");
         foreach (var swarm in swarms.Value)
-            table.AddPlainRow(swarm.Id, $"{swarm.Members.Count}", Tables.Ranges(swarm.Members));
+            table.AddPlainRow(swarm.Id, $"{swarm.Members.Count}", Tables.RangesInLines(swarm.Members));
         Tables.Print(table);
         return ExitCodes.Ok;
     }
