@@ -48,7 +48,58 @@ public interface IMailboxGrain : IGrainWithStringKey
     /// <summary>Lifts revocations; tokens that are not revoked are passed over.</summary>
     [Alias("Unrevoke"), ResponseTimeout("00:00:05")]
     ValueTask<RevocationReceipt> UnrevokeAsync(ImmutableArray<ReadOnlyMemory<byte>> tokens, CancellationToken cancellationToken = default);
+
+    /// <summary>
+    /// Tells <paramref name="observer"/> of every new message from now on, for as long as <see cref="MailboxWatch.Lease"/>; calling again renews.
+    /// </summary>
+    /// <param name="observer">Who wants to know.</param>
+    /// <param name="withData">True if the messages themselves are wanted.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    [Alias("Watch"), ResponseTimeout("00:00:05"), AlwaysInterleave]
+    ValueTask WatchAsync(IMailboxObserver observer, bool withData, CancellationToken cancellationToken = default);
 }
+
+/// <summary>
+/// Is told what happens in the mailboxes it watches. Nobody waits for it and nothing is told twice: news can get lost, and between silos they can
+/// overtake each other.
+/// </summary>
+[Alias("session.IMailboxObserver")]
+public interface IMailboxObserver : IGrainObserver
+{
+    /// <summary>A message was stored that was not there before.</summary>
+    [Alias("Stored"), OneWay]
+    Task StoredAsync(StoredNews news);
+
+    /// <summary>The mailbox has left its silo and has forgotten who watches it; the next call finds it elsewhere.</summary>
+    /// <param name="account">The account, 66 lower-case hex digits.</param>
+    [Alias("Left"), OneWay]
+    Task LeftAsync(string account);
+}
+
+/// <summary>How mailboxes are watched.</summary>
+public static class MailboxWatch
+{
+    /// <summary>How long a mailbox remembers who watches it. It has to be renewed well before, for a mailbox also forgets when it moves.</summary>
+    public static readonly TimeSpan Lease = TimeSpan.FromMinutes(3);
+}
+
+/// <summary>A new message, for those who watch its mailbox.</summary>
+/// <param name="Account">The account, 66 lower-case hex digits.</param>
+/// <param name="Hash">The message's hash.</param>
+/// <param name="Namespace">Its namespace, -32768..32767.</param>
+/// <param name="Timestamp">The sender's time, unix ms.</param>
+/// <param name="Expiry">When the message runs out, unix ms.</param>
+/// <param name="Data">The message; empty if the watcher did not ask for it.</param>
+/// <param name="Missing">Indices of the swarm members that did not get it.</param>
+[GenerateSerializer, Immutable, Alias("session.StoredNews")]
+public sealed record StoredNews(
+    [property: Id(0)] string Account,
+    [property: Id(1)] MessageHash Hash,
+    [property: Id(2)] short Namespace,
+    [property: Id(3)] long Timestamp,
+    [property: Id(4)] long Expiry,
+    [property: Id(5)] ReadOnlyMemory<byte> Data,
+    [property: Id(6)] ImmutableArray<ushort> Missing = default);
 
 /// <summary>Some messages of a mailbox: those with the given hashes, or all that pass a filter.</summary>
 /// <param name="Hashes">The messages; default to select by the filter.</param>

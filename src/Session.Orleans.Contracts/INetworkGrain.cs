@@ -24,6 +24,24 @@ public interface INetworkGrain : IGrainWithStringKey
     [Alias("Subscribe")]
     Task<NetworkState> SubscribeAsync(INetworkObserver observer);
 
+    /// <summary>Carries out an order to nodes, all in one block that is made at once.</summary>
+    /// <exception cref="NetworkOrderException">The order is not possible for one of them; nothing has changed.</exception>
+    [Alias("Order")]
+    Task<NetworkState> OrderAsync(NodeOrderKind order, ImmutableArray<int> nodes);
+
+    /// <summary>Makes this many blocks at once, 1 to 10,000.</summary>
+    /// <exception cref="NetworkOrderException">Too many or too few.</exception>
+    [Alias("Step"), ResponseTimeout("00:01:00")]
+    Task<NetworkState> StepAsync(int blocks);
+
+    /// <summary>Lets blocks come by themselves, or stops that.</summary>
+    [Alias("SetClock")]
+    Task<NetworkState> SetClockAsync(bool runs);
+
+    /// <summary>Where all coins are.</summary>
+    [Alias("GetLedger")]
+    Task<LedgerState> GetLedgerAsync();
+
     /// <summary>Begins faults. They are part of the network: persisted, known to every silo, and ended by the network when their time is over.</summary>
     /// <returns>The faults with their ids and their beginning.</returns>
     /// <exception cref="NetworkOrderException">One of them is not possible; none has begun.</exception>
@@ -55,13 +73,15 @@ public interface INetworkObserver : IGrainObserver
 /// <param name="BlockTime">Time from block to block.</param>
 /// <param name="HardForkMajor">Hard fork of the chain.</param>
 /// <param name="HardForkRevision">Service node revision of the chain.</param>
+/// <param name="ChainSpeed">How many times faster than by block count nodes live, 1..1000: divides the durations of proofs, failures and credit.</param>
 [GenerateSerializer, Immutable, Alias("session.NetworkPlan")]
 public sealed record NetworkPlan(
     [property: Id(0)] int Nodes,
     [property: Id(1)] int SwarmSize,
     [property: Id(2)] TimeSpan BlockTime,
     [property: Id(3)] int HardForkMajor,
-    [property: Id(4)] int HardForkRevision);
+    [property: Id(4)] int HardForkRevision,
+    [property: Id(5)] int ChainSpeed = 1);
 
 /// <summary>The network can't be what it was asked to be.</summary>
 [GenerateSerializer, Alias("session.NetworkPlanException")]

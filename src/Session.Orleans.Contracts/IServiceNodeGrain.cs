@@ -17,6 +17,13 @@ public interface IServiceNodeGrain : IGrainWithStringKey
     /// <param name="cancellationToken">Cancelled when the client hangs up.</param>
     [Alias("StorageRpc"), ResponseTimeout("00:00:15")]
     ValueTask<NodeReply> StorageRpcAsync(ReadOnlyMemory<byte> body, CancellationToken cancellationToken = default);
+
+    /// <summary>Executes one storage RPC that came as an OxenMQ message (storage-rpc.md, 17).</summary>
+    /// <param name="method">The method's name, without <c>storage.</c>.</param>
+    /// <param name="parameters">The message part: nothing, a bencoded dictionary or JSON. The reply comes in the same form.</param>
+    /// <param name="cancellationToken">Cancelled when the client hangs up.</param>
+    [Alias("StorageMessage"), ResponseTimeout("00:00:15")]
+    ValueTask<NodeReply> StorageMessageAsync(string method, ReadOnlyMemory<byte> parameters, CancellationToken cancellationToken = default);
 }
 
 /// <summary>One onion layer on its way to the node that can open it (onion-requests.md, 2 and 4).</summary>

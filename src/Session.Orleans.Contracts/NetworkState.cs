@@ -14,6 +14,9 @@ namespace Session.Orleans.Contracts;
 /// <param name="Nodes">All registered nodes in ascending order of their index.</param>
 /// <param name="Faults">What is made to go wrong.</param>
 /// <param name="Lagging">Nodes that have not caught up with their swarms; those not listed have, at this block.</param>
+/// <param name="Lives">The rest of what the chain knows, one per element of <paramref name="Nodes"/> and in the same order.</param>
+/// <param name="IsPaused">True while no block comes by itself.</param>
+/// <param name="BlockTime">Time from block to block.</param>
 [GenerateSerializer, Immutable, Alias("session.NetworkState")]
 public sealed record NetworkState(
     [property: Id(0)] long Version,
@@ -24,7 +27,10 @@ public sealed record NetworkState(
     [property: Id(5)] long TableVersion,
     [property: Id(6)] ImmutableArray<NodeRecord> Nodes,
     [property: Id(7)] ImmutableArray<Fault> Faults,
-    [property: Id(8)] ImmutableArray<NodeLag> Lagging);
+    [property: Id(8)] ImmutableArray<NodeLag> Lagging,
+    [property: Id(9)] ImmutableArray<NodeLife> Lives,
+    [property: Id(10)] bool IsPaused,
+    [property: Id(11)] TimeSpan BlockTime);
 
 /// <summary>One service node in the registry.</summary>
 /// <param name="Index">Number from which the node's keys are derived, together with the network secret.</param>

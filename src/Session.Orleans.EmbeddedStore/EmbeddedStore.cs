@@ -1,17 +1,18 @@
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
-using Garnet;
 using Garnet.server;
 using Garnet.server.Auth.Settings;
 using Microsoft.Extensions.Logging;
+using StackExchange.Redis;
 using Tsavorite.core;
 
 namespace Session.Orleans.EmbeddedStore;
 
 /// <summary>
-/// A Redis-compatible server (Microsoft Garnet) inside this process, listening on the loopback address. It speaks the same protocol as the
-/// Redis of a cluster, so everything above it is the same code.
+/// A Redis-compatible server (Microsoft Garnet) inside this process. It speaks the same protocol as the Redis of a cluster, so everything
+/// above it is the same code: clients of this process get to it without a socket by <see cref="Configure"/>, and others at
+/// <see cref="EndPoint"/>, if it listens.
 /// </summary>
 public sealed class EmbeddedStore : IAsyncDisposable
 {
@@ -20,26 +21,44 @@ public sealed class EmbeddedStore : IAsyncDisposable
 
     private static readonly TimeSpan StopTimeout = TimeSpan.FromSeconds(2);
 
-    private readonly GarnetServer _server;
+    private readonly StoreServer _server;
+    private readonly IPEndPoint? _endPoint;
     private readonly FileStream? _lock;
     private readonly string? _temporary;
     private readonly bool _durable;
     private int _disposed;
 
-    private EmbeddedStore(GarnetServer server, int port, FileStream? lockFile, string? temporary)
+    private EmbeddedStore(StoreServer server, IPEndPoint? endPoint, FileStream? lockFile, string? temporary)
     {
         _server = server;
         _lock = lockFile;
         _temporary = temporary;
         _durable = temporary is null;
-        EndPoint = new IPEndPoint(IPAddress.Loopback, port);
+        _endPoint = endPoint;
     }
 
     /// <summary>Where the store listens.</summary>
-    public IPEndPoint EndPoint { get; }
+    /// <exception cref="InvalidOperationException">It does not, see <see cref="EmbeddedStoreOptions.Port"/>.</exception>
+    public IPEndPoint EndPoint =>
+        _endPoint ?? throw new InvalidOperationException($"The store listens only if {nameof(EmbeddedStoreOptions.Port)} is set.");
 
-    /// <summary>The connection string for a Redis client, for example <c>127.0.0.1:6379</c>.</summary>
+    /// <summary>The connection string for a Redis client of any process, for example <c>127.0.0.1:6379</c>.</summary>
+    /// <exception cref="InvalidOperationException">The store does not listen, see <see cref="EmbeddedStoreOptions.Port"/>.</exception>
     public string ConnectionString => EndPoint.ToString();
+
+    /// <summary>
+    /// Options that connect a Redis client of this process without a socket. A command runs on the thread that sends it, so its
+    /// reply is mostly there at once. Subscriptions are switched off: they would take a second connection.
+    /// </summary>
+    public ConfigurationOptions Configure() => new()
+    {
+        EndPoints = { InProcessServer.Name },
+        Tunnel = new InProcessTunnel(_server.Local),
+        ConfigurationChannel = "",
+        TieBreaker = "",
+        CommandMap = CommandMap.Create(
+            new HashSet<string> { "SUBSCRIBE", "UNSUBSCRIBE", "PSUBSCRIBE", "PUNSUBSCRIBE", "SSUBSCRIBE", "SUNSUBSCRIBE" }, available: false),
+    };
 
     /// <summary>
     /// Starts a store. When this returns it has recovered what its directory holds and accepts connections.
@@ -55,11 +74,11 @@ public sealed class EmbeddedStore : IAsyncDisposable
         RequirePowerOfTwo(options.MemoryMiB, 64, nameof(options.MemoryMiB));
         RequirePowerOfTwo(options.AppendOnlyFileMiB, 16, nameof(options.AppendOnlyFileMiB));
         if (options.Port is < 0 or > IPEndPoint.MaxPort)
-            throw new EmbeddedStoreException($"{nameof(options.Port)} must be 0 (any free port) to {IPEndPoint.MaxPort}.");
+            throw new EmbeddedStoreException($"{nameof(options.Port)} must be 0 (any free port) to {IPEndPoint.MaxPort}, or null.");
 
         FileStream? lockFile = null;
         string? temporary = null;
-        GarnetServer? server = null;
+        StoreServer? server = null;
         try
         {
             if (options.Directory is { } directory)
@@ -70,15 +89,12 @@ public sealed class EmbeddedStore : IAsyncDisposable
             // A port that was free may be taken before the server has it: worth another try only if any port will do.
             for (var attempt = 0; ; attempt++)
             {
-                var port = ReservePort(options.Port);
-                var serverOptions = ToServerOptions(options, port, options.Directory ?? temporary!);
-                server = options.Directory is null
-                    ? new GarnetServer(serverOptions, loggerFactory)
-                    : DurableServer.Create(serverOptions, serverOptions.EndPoints[0], loggerFactory);
+                var endPoint = options.Port is { } wanted ? new IPEndPoint(IPAddress.Loopback, ReservePort(wanted)) : null;
+                server = StoreServer.Create(ToServerOptions(options, endPoint, options.Directory ?? temporary!), endPoint, loggerFactory);
                 try
                 {
                     server.Start();
-                    return new EmbeddedStore(server, port, lockFile, temporary);
+                    return new EmbeddedStore(server, endPoint, lockFile, temporary);
                 }
                 catch (SocketException) when (options.Port == 0 && attempt < 3)
                 {
@@ -96,7 +112,7 @@ public sealed class EmbeddedStore : IAsyncDisposable
             if (e is EmbeddedStoreException)
                 throw;
             throw new EmbeddedStoreException(
-                e is SocketException ? PortTaken(options.Port) : $"The embedded store could not start: {e.Message}", e);
+                e is SocketException && options.Port is { } port ? PortTaken(port) : $"The embedded store could not start: {e.Message}", e);
         }
     }
 
@@ -128,13 +144,13 @@ public sealed class EmbeddedStore : IAsyncDisposable
         }
     }
 
-    private static GarnetServerOptions ToServerOptions(EmbeddedStoreOptions options, int port, string directory)
+    private static GarnetServerOptions ToServerOptions(EmbeddedStoreOptions options, EndPoint? endPoint, string directory)
     {
         var durable = options.Directory is not null;
         var devices = new LocalStorageNamedDeviceFactoryCreator(deviceType: DeviceType.RandomAccess);
         return new GarnetServerOptions
         {
-            EndPoints = [new IPEndPoint(IPAddress.Loopback, port)],
+            EndPoints = [endPoint ?? InProcessServer.Name],
             AuthSettings = new NoAuthSettings(),
             QuietMode = true,
             MaxDatabases = 1,

@@ -6,8 +6,11 @@ public sealed class EmbeddedStoreOptions
     /// <summary>Configuration section with these options.</summary>
     public const string Section = "EmbeddedStore";
 
-    /// <summary>TCP port on the loopback address; 0, the default, takes a free one.</summary>
-    public int Port { get; set; }
+    /// <summary>
+    /// TCP port on the loopback address, for other processes; 0 takes a free one. Null, the default, does not listen: this process needs
+    /// no port, see <see cref="EmbeddedStore.Configure"/>.
+    /// </summary>
+    public int? Port { get; set; }
 
     /// <summary>
     /// Directory that holds the data. Null, the default: nothing survives the process, and what does not fit into memory goes to a

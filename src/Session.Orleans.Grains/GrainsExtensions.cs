@@ -1,5 +1,6 @@
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Session.Orleans.Grains.Mailboxes;
 using Session.Orleans.Grains.Network;
@@ -27,6 +28,9 @@ public static class GrainsExtensions
         services.AddSingleton<StorageRpcService>();
         services.AddSingleton<ServerRelay>();
         services.AddSingleton<ClusterChanges>();
+        services.AddSingleton(provider => new MailboxWatchHub(
+            provider.GetRequiredService<IGrainFactory>(), provider.GetRequiredService<MailboxGrains>(), provider.GetRequiredService<ClusterChanges>(),
+            provider.GetRequiredService<TimeProvider>(), provider.GetRequiredService<ILogger<MailboxWatchHub>>()));
         services.AddSingleton<ILifecycleParticipant<ISiloLifecycle>>(provider => provider.GetRequiredService<ClusterChanges>());
         services.AddHostedService<NetworkViewUpdater>();
         return silo;

@@ -28,10 +28,11 @@ public static class SiloHost
     /// </summary>
     /// <param name="settings">Option names and values.</param>
     /// <param name="configure">Called last, to replace or add services: a clock, a wrapped store.</param>
+    /// <param name="store">How to reach the store, for one that text cannot describe; null takes <c>Silo:Redis</c>.</param>
     /// <exception cref="ValidationException">An option is out of its range; the message names it.</exception>
     /// <exception cref="InvalidOperationException">The store can't be reached.</exception>
     public static async Task<WebApplication> BuildAsync(
-        IEnumerable<KeyValuePair<string, string?>> settings, Action<WebApplicationBuilder>? configure = null)
+        IEnumerable<KeyValuePair<string, string?>> settings, Action<WebApplicationBuilder>? configure = null, ConfigurationOptions? store = null)
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.Configuration.AddEnvironmentVariables(EnvironmentPrefix).AddInMemoryCollection(settings);
@@ -43,7 +44,9 @@ public static class SiloHost
         if (!IPAddress.TryParse(silo.AdvertisedAddress, out var address))
             throw new ValidationException($"Silo:AdvertisedAddress must be an IP address, not '{silo.AdvertisedAddress}'.");
 
-        var redis = ConfigurationOptions.Parse(silo.Redis);
+        if (store is null && string.IsNullOrWhiteSpace(silo.Redis))
+            throw new ValidationException("Silo:Redis must be a connection string.");
+        var redis = store?.Clone() ?? ConfigurationOptions.Parse(silo.Redis);
         redis.AbortOnConnectFail = false; // a store that restarts is waited for; only the first connection must succeed
         var connection = await ConnectAsync(redis);
 

@@ -20,8 +20,7 @@ public sealed class SiloOptions
     [Required]
     public string ClusterId { get; set; } = "session";
 
-    /// <summary>Redis connection string of the store, in the syntax of StackExchange.Redis.</summary>
-    [Required(ErrorMessage = "Silo:Redis must be a connection string.")]
+    /// <summary>Redis connection string of the store, in the syntax of StackExchange.Redis; required unless the host is given another way to it.</summary>
     public string Redis { get; set; } = "";
 
     /// <summary>How long a stopping silo may take to finish its requests and hand over.</summary>

@@ -403,6 +403,9 @@ public sealed class RedisMailboxStore : IMailboxStore
         var joined = default(VersionStep);
         for (var start = 0; start < items.Length; start += BatchSize)
         {
+            // A store in the same process answers on the caller's thread: let others through between the steps.
+            if (start > 0)
+                await Task.Yield();
             var batch = items.Slice(start, Math.Min(BatchSize, items.Length - start));
             var result = await change(batch).WaitAsync(cancellationToken).ConfigureAwait(false);
             var step = new VersionStep((long)result[0], (long)result[1]);

@@ -57,10 +57,11 @@ internal sealed record TestnetDescription(
 /// <param name="Index">Number of the node.</param>
 /// <param name="Url">The node's own port.</param>
 /// <param name="PathUrl">The node by path on the seed's port.</param>
+/// <param name="OmqUrl">The node's OxenMQ port, a ZeroMQ address; null if nothing listens there.</param>
 /// <param name="Ed25519">Ed25519 public key in hex.</param>
-/// <param name="X25519">X25519 public key in hex.</param>
+/// <param name="X25519">X25519 public key in hex: of onion layers, and the server key of CURVE.</param>
 /// <param name="Swarm">Swarm id in hex.</param>
-internal sealed record NodeDescription(int Index, string Url, string PathUrl, string Ed25519, string X25519, string Swarm);
+internal sealed record NodeDescription(int Index, string Url, string PathUrl, string? OmqUrl, string Ed25519, string X25519, string Swarm);
 
 /// <summary>One swarm.</summary>
 /// <param name="Id">Swarm id in hex.</param>

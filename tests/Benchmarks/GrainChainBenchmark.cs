@@ -55,9 +55,8 @@ public class GrainChainBenchmark
             ["Gateway:AdminPort"] = "0",
             ["Gateway:NodePorts"] = "0",
             ["Silo:Port"] = FindPort(),
-            ["Silo:Redis"] = _store.ConnectionString,
             ["Logging:LogLevel:Default"] = "Warning",
-        });
+        }, store: _store.Configure());
         await _silo.StartAsync();
         var views = _silo.Services.GetRequiredService<NetworkViewSource>();
         await views.WaitForFirstAsync(CancellationToken.None);

@@ -1,3 +1,7 @@
 using BenchmarkDotNet.Running;
+using Session.Orleans.Benchmarks;
 
-BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(args);
+if (args is [StoreTransportComparison.Name])
+    await StoreTransportComparison.RunAsync();
+else
+    BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(args);

@@ -18,7 +18,7 @@ namespace Session.Orleans.Benchmarks;
 /// <summary>The servers that appends are measured on.</summary>
 public enum Server
 {
-    /// <summary>Embedded, nothing survives the process.</summary>
+    /// <summary>Embedded and reached within the process, nothing survives the process.</summary>
     Memory,
 
     /// <summary>Embedded, every reply waits for the append-only file.</summary>
@@ -62,7 +62,7 @@ public class StoreAppendBenchmark
     public void Setup()
     {
         _directory = Directory.CreateTempSubdirectory("append-benchmark-").FullName;
-        string endPoint;
+        ConfigurationOptions configuration;
         if (Server == Server.Redis)
         {
             using var probe = new TcpListener(IPAddress.Loopback, 0);
@@ -72,15 +72,15 @@ public class StoreAppendBenchmark
             _redis = Process.Start(
                 "redis-server",
                 ["--port", port, "--dir", _directory, "--save", "", "--appendonly", "yes", "--logfile", "log"]);
-            endPoint = $"127.0.0.1:{port},abortConnect=false,connectRetry=10";
+            configuration = ConfigurationOptions.Parse($"127.0.0.1:{port},abortConnect=false,connectRetry=10");
         }
         else
         {
             _embedded = Embedded.Start(new EmbeddedStoreOptions { Directory = Server == Server.Durable ? _directory : null });
-            endPoint = _embedded.ConnectionString;
+            configuration = _embedded.Configure();
         }
 
-        _connection = ConnectionMultiplexer.Connect(endPoint);
+        _connection = ConnectionMultiplexer.Connect(configuration);
         _store = new RedisMailboxStore(_connection, TimeProvider.System);
         Script().GetAwaiter().GetResult(); // scripts known, code compiled
         _processor = Processor();

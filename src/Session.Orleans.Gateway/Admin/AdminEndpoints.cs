@@ -72,5 +72,8 @@ public sealed record SwarmStatus(string Id, int Members);
 [JsonSerializable(typeof(IReadOnlyList<SwarmReport>))]
 [JsonSerializable(typeof(IReadOnlyList<FaultReport>))]
 [JsonSerializable(typeof(IReadOnlyList<FaultOrder>))]
+[JsonSerializable(typeof(ChainReport))]
+[JsonSerializable(typeof(RegistrationOrder))]
+[JsonSerializable(typeof(NodeOrderReport))]
 [JsonSerializable(typeof(Microsoft.AspNetCore.Mvc.ProblemDetails))]
 public sealed partial class AdminJsonContext : JsonSerializerContext;

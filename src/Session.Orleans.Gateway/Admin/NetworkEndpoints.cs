@@ -3,6 +3,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.Options;
+using Session.Orleans.Gateway.Hosting;
 using Session.Orleans.Grains.Network;
 
 namespace Session.Orleans.Gateway.Admin;
@@ -19,6 +20,30 @@ internal static class NetworkEndpoints
         network.MapGet("/nodes/{node}", (string node, NetworkViewSource views) =>
             TypedResults.Ok(NodeReport.Of(NetworkSelectors.Node(View(views), node), View(views))))
             .WithName("ShowNode").WithSummary("One service node, by index or Ed25519 key").ProducesProblem(404);
+        network.MapPost("/nodes", RegisterAsync).WithName("RegisterNodes").WithSummary("Registers nodes, with their full stake");
+        foreach (var (verb, order, summary) in (ReadOnlySpan<(string, NodeOrderKind, string)>)[
+            ("decommission", NodeOrderKind.Decommission, "Takes a node out of its swarm until it is recommissioned"),
+            ("recommission", NodeOrderKind.Recommission, "Brings a decommissioned node back"),
+            ("deregister", NodeOrderKind.Deregister, "Removes a node and locks its stake"),
+            ("leave", NodeOrderKind.Leave, "Lets a node leave by itself after the time the chain sets")])
+        {
+            network.MapPost("/nodes/{node}/" + verb, async (string node, NetworkViewSource views, IGrainFactory grains, IOptions<NetworkOptions> options) =>
+            {
+                var index = NetworkSelectors.Node(View(views), node).Index;
+                return Report(await Network(grains, options).OrderAsync(order, [index]), [index]);
+            }).WithName(order + "Node").WithSummary(summary).ProducesProblem(404);
+        }
+
+        network.MapGet("/chain", ChainAsync).WithName("Chain").WithSummary("Height, clock and ledger");
+        network.MapPost("/chain/step", async (int? blocks, IGrainFactory grains, IOptions<NetworkOptions> options) =>
+            Report(await Network(grains, options).StepAsync(blocks ?? 1), await Network(grains, options).GetLedgerAsync()))
+            .WithName("StepChain").WithSummary("Makes blocks at once");
+        network.MapPost("/chain/pause", async (IGrainFactory grains, IOptions<NetworkOptions> options) =>
+            Report(await Network(grains, options).SetClockAsync(runs: false), await Network(grains, options).GetLedgerAsync()))
+            .WithName("PauseChain").WithSummary("Stops blocks from coming by themselves");
+        network.MapPost("/chain/resume", async (IGrainFactory grains, IOptions<NetworkOptions> options) =>
+            Report(await Network(grains, options).SetClockAsync(runs: true), await Network(grains, options).GetLedgerAsync()))
+            .WithName("ResumeChain").WithSummary("Lets blocks come by themselves");
         network.MapGet("/swarms", (NetworkViewSource views) =>
             TypedResults.Ok<IReadOnlyList<SwarmReport>>([.. View(views).Swarms.Select(SwarmReport.Of)]))
             .WithName("ListSwarms").WithSummary("All swarms");
@@ -86,6 +111,33 @@ internal static class NetworkEndpoints
     }
 
     private static IReadOnlyList<FaultReport> Reports(IEnumerable<Fault> faults) => [.. faults.Select(FaultReport.Of)];
+
+    private static async Task<Ok<NodeOrderReport>> RegisterAsync(
+        RegistrationOrder order, NetworkViewSource views, IGrainFactory grains, IOptions<NetworkOptions> options, IOptions<GatewayOptions> gateway)
+    {
+        var view = View(views);
+        if (order.Count is < 1 or > NetworkOptions.MaxNodes)
+            throw new NetworkOrderException($"Between 1 and {NetworkOptions.MaxNodes} nodes can be registered at once.");
+        // Only where a port is open do clients find the node.
+        var ports = gateway.Value.NodePorts;
+        var indices = order.Nodes is { Count: > 0 } named ? [.. named]
+            : Enumerable.Range(0, ports).Where(index => !view.TryGetNode(index, out _)).Take(order.Count).ToArray();
+        if (indices.Length == 0 || (order.Nodes is null && indices.Length < order.Count) || indices.Any(index => index >= ports))
+            throw new NetworkOrderException($"There are ports for {ports} nodes, 0 to {ports - 1}; start the network with more of them (Gateway:NodePorts).");
+        return Report(await Network(grains, options).OrderAsync(NodeOrderKind.Register, [.. indices]), indices);
+    }
+
+    private static Ok<NodeOrderReport> Report(NetworkState state, IReadOnlyCollection<int> indices) => TypedResults.Ok(new NodeOrderReport(
+        state.Height,
+        [.. indices.Select(index => new NodeOrderEffect(
+            index, state.Nodes.FirstOrDefault(node => node.Index == index) is { } node ? AdminText.Of(node.State) : null))]));
+
+    private static async Task<Ok<ChainReport>> ChainAsync(NetworkViewSource views, IGrainFactory grains, IOptions<NetworkOptions> options) =>
+        Report(View(views).State, await Network(grains, options).GetLedgerAsync());
+
+    private static Ok<ChainReport> Report(NetworkState state, LedgerState ledger) => TypedResults.Ok(new ChainReport(
+        state.Height, Convert.ToHexStringLower(state.BlockHash.AsSpan()), state.BlockTime.TotalSeconds, state.IsPaused,
+        ledger.Minted, ledger.Balances, ledger.Stakes, ledger.Locked));
 
     private static TimeSpan Milliseconds(double value) =>
         double.IsFinite(value) && Math.Abs(value) < 1e11 ? TimeSpan.FromMilliseconds(value)

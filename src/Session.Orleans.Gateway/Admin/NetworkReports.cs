@@ -14,15 +14,22 @@ namespace Session.Orleans.Gateway.Admin;
 /// <param name="RegistrationHeight">Height at which it was registered.</param>
 /// <param name="StateHeight">Height at which its state last changed.</param>
 /// <param name="SyncedAt">Height of the last block at which it had caught up with its swarm.</param>
+/// <param name="DowntimeCredit">Blocks that it may be down before it is deregistered.</param>
+/// <param name="DecommissionCount">How often it was decommissioned.</param>
+/// <param name="LastProofHeight">Height of its last uptime proof; null before the first.</param>
+/// <param name="FailingSince">Height at which peers began to find it failing; null if none does.</param>
+/// <param name="RequestedUnlockHeight">Height at which it leaves on request; 0 if nobody asked.</param>
 /// <param name="Faults">Ids of its own faults and of those on links from it.</param>
 public sealed record NodeReport(
     int Index, string Ed25519, string X25519, string State, string? Swarm, string Ip, int HttpsPort, long RegistrationHeight, long StateHeight,
-    long SyncedAt, IReadOnlyList<string> Faults)
+    long SyncedAt, long DowntimeCredit, int DecommissionCount, long? LastProofHeight, long? FailingSince, long RequestedUnlockHeight,
+    IReadOnlyList<string> Faults)
 {
     internal static NodeReport Of(ServiceNode node, NetworkView view) => new(
         node.Index, node.PublicKey.ToString(), node.Keys.X25519.PublicKey.ToString(), AdminText.Of(node.Record.State),
         node.IsInSwarm ? node.SwarmId.ToString() : null, node.IpAddress, node.HttpsPort, node.Record.RegistrationHeight,
-        node.Record.StateHeight, view.SyncedAt(node.Index),
+        node.Record.StateHeight, view.SyncedAt(node.Index), view.LifeOf(node).EarnedDowntimeBlocks, view.LifeOf(node).DecommissionCount,
+        view.LifeOf(node).LastProofHeight, view.LifeOf(node).FailingSince, view.LifeOf(node).RequestedUnlockHeight,
         [.. view.State.Faults.Where(fault => fault.Nodes.Contains(node.Index)).Select(fault => fault.Id)]);
 }
 
@@ -74,6 +81,33 @@ public sealed record FaultOrder(
     string Kind, IReadOnlyList<string>? Nodes = null, IReadOnlyList<string>? Swarms = null, IReadOnlyList<string>? To = null,
     IReadOnlyList<string>? ToSwarms = null, double Probability = 1, double DelayMs = 0, double SpreadMs = 0, string? Distribution = null,
     long BytesPerSecond = 0, double? ForSeconds = null, string? Label = null);
+
+/// <summary>The chain, as the admin API shows it.</summary>
+/// <param name="Height">Height of the top block.</param>
+/// <param name="BlockHash">Hash of the top block, in hex.</param>
+/// <param name="BlockSeconds">Seconds from block to block.</param>
+/// <param name="IsPaused">True while no block comes by itself.</param>
+/// <param name="Minted">Coins ever made, in atomic units; always the sum of the three below.</param>
+/// <param name="Balances">Coins free to be spent.</param>
+/// <param name="Stakes">Coins in the stakes of registered nodes.</param>
+/// <param name="Locked">Coins in the stakes of deregistered nodes.</param>
+public sealed record ChainReport(
+    long Height, string BlockHash, double BlockSeconds, bool IsPaused, long Minted, long Balances, long Stakes, long Locked);
+
+/// <summary>An order for new nodes.</summary>
+/// <param name="Nodes">Indices; leave out for the lowest free ones.</param>
+/// <param name="Count">How many, if <paramref name="Nodes"/> is left out.</param>
+public sealed record RegistrationOrder(IReadOnlyList<int>? Nodes = null, int Count = 1);
+
+/// <summary>What came of an order to nodes.</summary>
+/// <param name="Height">Height of the block that carried it out.</param>
+/// <param name="Nodes">The nodes afterwards.</param>
+public sealed record NodeOrderReport(long Height, IReadOnlyList<NodeOrderEffect> Nodes);
+
+/// <summary>A node after an order.</summary>
+/// <param name="Index">Number of the node.</param>
+/// <param name="State">awaiting, active or decommissioned; null if it is no longer registered.</param>
+public sealed record NodeOrderEffect(int Index, string? State);
 
 /// <summary>How the admin API spells enumerations.</summary>
 internal static class AdminText

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net;
 using System.Security.Cryptography.X509Certificates;
 using System.Text.Json.Serialization;
@@ -11,6 +12,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
 using Session.Orleans.Gateway.Admin;
 using Session.Orleans.Gateway.Nodes;
+using Session.Orleans.Gateway.Omq;
 using Session.Orleans.Gateway.Seed;
 using Session.Orleans.Grains.Network;
 
@@ -32,6 +34,8 @@ public static class GatewayExtensions
         builder.Services.AddSingleton<FaultDoor>();
         builder.Services.AddSingleton<NodeEndpoints>();
         builder.Services.AddSingleton<SeedEndpoints>();
+        builder.Services.AddSingleton<OmqMonitors>();
+        builder.Services.AddSingleton<OmqEndpoint>();
         builder.Services.AddSingleton<AdminToken>();
         builder.Services.AddRouting();
         builder.Services.AddSingleton<AdminProblems>();
@@ -56,6 +60,7 @@ public static class GatewayExtensions
             admin.UseRouting();
             admin.UseEndpoints(AdminEndpoints.Map);
         });
+        MalformedLengthReply.Attach(app.Services.GetRequiredService<DiagnosticListener>());
         _ = app.Services.GetRequiredService<AdminToken>(); // made now, so that its file is there when the network is ready
         var nodes = app.Services.GetRequiredService<NodeEndpoints>();
         var seed = app.Services.GetRequiredService<SeedEndpoints>();
@@ -75,7 +80,7 @@ public static class GatewayExtensions
 }
 
 /// <summary>Opens the gateway's ports.</summary>
-internal sealed class GatewayKestrelSetup(IOptions<GatewayOptions> options, TimeProvider time) : IConfigureOptions<KestrelServerOptions>
+internal sealed class GatewayKestrelSetup(IOptions<GatewayOptions> options, OmqEndpoint omq, TimeProvider time) : IConfigureOptions<KestrelServerOptions>
 {
     public void Configure(KestrelServerOptions kestrel)
     {
@@ -93,7 +98,15 @@ internal sealed class GatewayKestrelSetup(IOptions<GatewayOptions> options, Time
         {
             var node = new GatewayListener(GatewayRole.Node, index);
             kestrel.Listen(address, gateway.NodePortBase + index, listen => Secure(listen, certificate, node, allowPlain: false));
+            if (gateway.OmqEnabled)
+                kestrel.Listen(address, gateway.NodePortBase + NetworkOptions.MaxNodes + index, listen => Speak(listen, omq, node.NodeIndex));
         }
+    }
+
+    private static void Speak(ListenOptions listen, OmqEndpoint omq, int nodeIndex)
+    {
+        listen.Protocols = HttpProtocols.Http1; // what Kestrel would make of it; no request ever gets there
+        listen.Run(connection => omq.ServeAsync(connection, nodeIndex));
     }
 
     private static void Mark(ListenOptions listen, GatewayListener listener) => listen.Use(next => connection =>
@@ -108,6 +121,7 @@ internal sealed class GatewayKestrelSetup(IOptions<GatewayOptions> options, Time
         if (!allowPlain)
         {
             listen.UseHttps(certificate);
+            MalformedLengthReply.Prepare(listen);
             return;
         }
 
@@ -116,6 +130,7 @@ internal sealed class GatewayKestrelSetup(IOptions<GatewayOptions> options, Time
         listen.Use(next => async connection => await (await StartsTlsAsync(connection) ? next : withoutTls!)(connection));
         listen.UseHttps(certificate);
         listen.Use(next => withoutTls = next);
+        MalformedLengthReply.Prepare(listen);
     }
 
     private static async ValueTask<bool> StartsTlsAsync(ConnectionContext connection)

@@ -29,6 +29,11 @@ public sealed class GatewayOptions
     [Range(0, 500, ErrorMessage = "Gateway:NodePorts must be between 0 and 500.")]
     public int NodePorts { get; set; } = 32;
 
+    /// <summary>
+    /// True to listen for OxenMQ as well: node i at <see cref="NodePortBase"/> plus 500 plus i, for as many nodes as have HTTPS ports.
+    /// </summary>
+    public bool OmqEnabled { get; set; } = true;
+
     /// <summary>Certificate chain in PEM; without it a self-signed one is made and kept in <see cref="DataDirectory"/>.</summary>
     public string? CertificateFile { get; set; }
 

@@ -7,7 +7,9 @@ namespace Session.Orleans.Gateway.Hosting;
 /// <summary>Replies as a storage server sends them: its Server header, and content types without a charset (storage-rpc.md, 14).</summary>
 internal static class HttpReplies
 {
-    private static readonly StringValues ServerName = "Oxen Storage Server/2.8.0";
+    /// <summary>The name in the Server header.</summary>
+    public const string ServerName = "Oxen Storage Server/2.8.0";
+
     private static readonly StringValues JsonType = "application/json";
     private static readonly StringValues TextType = "text/plain";
 

@@ -27,6 +27,9 @@ public sealed class FaultTable
     /// <summary>The node's own faults, if it has any.</summary>
     public NodeFaults? At(int node) => (uint)node < (uint)_nodes.Length ? _nodes[node] : null;
 
+    /// <summary>True if the node has faults of its own or links with faults go to it.</summary>
+    public bool Mentions(int node) => At(node) is not null || _links.Keys.Any(link => link.To == node);
+
     /// <summary>How a request of <paramref name="bytes"/> arrives.</summary>
     /// <param name="from">The node that sends it; null for a client.</param>
     /// <param name="to">The node that shall get it.</param>

@@ -22,6 +22,9 @@ internal sealed class ClusterChanges : ISiloStatusListener, ILifecycleParticipan
     /// <summary>True for a minute after another silo joined, left or died.</summary>
     public bool AreRecent => _time.GetTimestamp() < Volatile.Read(ref _settledAt);
 
+    /// <summary>True while this silo stops.</summary>
+    public bool IsLeaving => _oracle.CurrentStatus.IsTerminating();
+
     public void SiloStatusChangeNotification(SiloAddress updatedSilo, SiloStatus status)
     {
         if (!updatedSilo.Equals(_oracle.SiloAddress))

@@ -30,6 +30,7 @@ internal sealed partial class MailboxGrain(
     private int _generation;
     private AccountId _account;
     private volatile bool _closed;
+    private volatile MailboxWatchers? _watchers; // null while nobody watches, which is nearly always
 
     public override Task OnActivateAsync(CancellationToken cancellationToken)
     {
@@ -40,6 +41,7 @@ internal sealed partial class MailboxGrain(
 
     public override async Task OnDeactivateAsync(DeactivationReason reason, CancellationToken cancellationToken)
     {
+        _watchers?.Leave(_account);
         mailboxes.Local.Deactivated(_account, this);
         try
         {
@@ -62,6 +64,14 @@ internal sealed partial class MailboxGrain(
         }
     }
 
+    public ValueTask WatchAsync(IMailboxObserver observer, bool withData, CancellationToken cancellationToken)
+    {
+        if (_watchers is null)
+            Interlocked.CompareExchange(ref _watchers, new(time), null);
+        _watchers.Add(observer, withData);
+        return ValueTask.CompletedTask;
+    }
+
     public async ValueTask<StoreReceipt> StoreAsync(MessageToStore message, CancellationToken cancellationToken)
     {
         if (!await EnterAsync(cancellationToken))
@@ -78,6 +88,8 @@ internal sealed partial class MailboxGrain(
             var result = await store.AppendAsync(_account, stored, message.Data, replaced, cancellationToken);
             if (!TryApply(index, result.Version, () => index.Stored(stored, message.Data.Length, result, replaced)))
                 await StoredBesideAnotherAsync(message, result, cancellationToken);
+            if (_watchers is not null && !result.AlreadyStored)
+                _watchers.Tell(_account, message);
 
             await PruneAsync(index, PruneBatch, cancellationToken);
             return new(MailboxOutcome.Done, result.AlreadyStored, result.Expiry);

@@ -9,9 +9,8 @@ internal sealed partial class NetworkGrain
 {
     public async Task<ImmutableArray<Fault>> AddFaultsAsync(ImmutableArray<Fault> faults)
     {
+        _ = Configured();
         var state = storage.State;
-        if (!state.IsConfigured)
-            throw new NetworkOrderException("The network has not been configured yet.");
         var now = time.GetUtcNow();
         var known = state.Nodes.Select(node => node.Index).ToHashSet();
         var added = new List<Fault>(faults.Length);
@@ -47,7 +46,7 @@ internal sealed partial class NetworkGrain
         storage.State.Faults = faults;
         storage.State.Version++;
         UpdateLagging(blockIsNew: false);
-        await WriteAsync(CancellationToken.None);
+        await SaveAsync(CancellationToken.None);
         ScheduleEndOfFaults();
         await PublishToAllAsync();
     }

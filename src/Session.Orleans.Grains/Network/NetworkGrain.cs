@@ -1,28 +1,38 @@
 using System.Collections.Immutable;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
 using Orleans.Utilities;
-using Session.Orleans.Protocol.Swarms;
+using Session.Orleans.Chain.Blocks;
+using Session.Orleans.Chain.Operations;
 
 namespace Session.Orleans.Grains.Network;
 
 [GrainType("network")]
 internal sealed partial class NetworkGrain(
     [PersistentState("network", NetworkGrain.StorageName)] IPersistentState<NetworkGrainState> storage,
-    NetworkKeys keys, TimeProvider time, ILogger<NetworkGrain> logger) : Grain, INetworkGrain
+    NetworkKeys keys, IOptions<NetworkOptions> options, TimeProvider time, ILogger<NetworkGrain> logger) : Grain, INetworkGrain
 {
     /// <summary>Name of the Orleans grain storage.</summary>
     public const string StorageName = "network";
 
+    private const int MaxSteps = 10_000;
+
     // Observers renew at every block or sooner; one that is silent for a minute belongs to a dead silo.
     private readonly ObserverManager<INetworkObserver> _observers = new(TimeSpan.FromMinutes(1), logger);
+    private NetworkChain? _chain;
     private IGrainTimer? _clock;
     private IGrainTimer? _faultsEnd;
     private NetworkState? _published;
 
     public override Task OnActivateAsync(CancellationToken cancellationToken)
     {
-        if (storage.State.IsConfigured)
+        var state = storage.State;
+        if (state.Plan is { } plan && state.Chain is { } saved)
+        {
+            _chain = NetworkChain.Restore(saved, plan, keys);
             StartClock();
+        }
+
         ScheduleEndOfFaults();
         return Task.CompletedTask;
     }
@@ -33,16 +43,27 @@ internal sealed partial class NetworkGrain(
         if (state.IsConfigured && state.SecretFingerprint != keys.Fingerprint)
             throw new NetworkPlanException(
                 "Network:Secret differs from the secret with which this network was made. Use that secret, or an empty store.");
-        if (state.Plan == plan)
+        if (state.Plan == plan && _chain is not null)
             return Publish();
 
         state.SecretFingerprint = keys.Fingerprint;
-        if (state.Height == 0)
-            state.Height = 1;
-        state.Nodes = Compose(WithNodes(plan.Nodes), keys.BlockHash(state.Height), plan.SwarmSize);
+        if (_chain is null)
+        {
+            // Also for a store of a version that kept no chain: its height goes on, its nodes begin anew.
+            _chain = NetworkChain.Create(plan, Math.Max(1, state.Height), keys);
+            state.Height = _chain.Height;
+            TakeNodesOver();
+        }
+        else
+        {
+            _chain = NetworkChain.Restore(_chain.Save(), plan, keys);
+            if (state.Plan!.Nodes != plan.Nodes || state.Plan.SwarmSize != plan.SwarmSize)
+                AddBlock(_chain.Resize(plan.Nodes));
+        }
+
         state.Plan = plan;
-        state.TableVersion = ++state.Version;
-        await WriteAsync(CancellationToken.None);
+        state.Version++;
+        await SaveAsync(CancellationToken.None);
         LogConfigured(plan.Nodes, plan.SwarmSize);
         StartClock();
         return await PublishToAllAsync();
@@ -50,7 +71,7 @@ internal sealed partial class NetworkGrain(
 
     public Task<NetworkState> SubscribeAsync(INetworkObserver observer)
     {
-        if (!storage.State.IsConfigured)
+        if (_chain is null)
             throw new NetworkPlanException("The network has not been configured yet.");
         _observers.Subscribe(observer, observer);
         return Task.FromResult(Publish());
@@ -62,28 +83,93 @@ internal sealed partial class NetworkGrain(
         return Task.CompletedTask;
     }
 
+    public async Task<NetworkState> OrderAsync(NodeOrderKind order, ImmutableArray<int> nodes)
+    {
+        var chain = Configured();
+        if (nodes.FirstOrDefault(index => index is < 0 or >= NetworkOptions.MaxNodes, -1) is var outside and not -1)
+            throw new NetworkOrderException($"A node's index is between 0 and {NetworkOptions.MaxNodes - 1}, not {outside}.");
+
+        // An order makes a block at once: whoever gave it need not wait for the clock to see what came of it.
+        var before = chain.Save();
+        var result = AddBlock([.. nodes.SelectMany(node => chain.Order(order, node))]);
+        if (result.Events.OfType<OperationRejected>().FirstOrDefault() is { } rejected)
+        {
+            _chain = NetworkChain.Restore(before, storage.State.Plan!, keys);
+            TakeNodesOver();
+            storage.State.Height = _chain.Height;
+            throw new NetworkOrderException(rejected.Reason);
+        }
+
+        await SaveAsync(CancellationToken.None);
+        return await PublishToAllAsync();
+    }
+
+    public async Task<NetworkState> StepAsync(int blocks)
+    {
+        _ = Configured();
+        if (blocks is < 1 or > MaxSteps)
+            throw new NetworkOrderException($"The chain can go 1 to {MaxSteps} blocks ahead at once.");
+        for (var i = 0; i < blocks; i++)
+            AddBlock([]);
+        await SaveAsync(CancellationToken.None);
+        return await PublishToAllAsync();
+    }
+
+    public async Task<NetworkState> SetClockAsync(bool runs)
+    {
+        _ = Configured();
+        storage.State.IsPaused = !runs;
+        storage.State.Version++;
+        await SaveAsync(CancellationToken.None);
+        StartClock();
+        return await PublishToAllAsync();
+    }
+
+    public Task<LedgerState> GetLedgerAsync() => Task.FromResult(Configured().Ledger);
+
+    private NetworkChain Configured() => _chain ?? throw new NetworkOrderException("The network has not been configured yet.");
+
     private void StartClock()
     {
+        _clock?.Dispose();
+        _clock = null;
         var period = storage.State.Plan!.BlockTime;
-        if (_clock is null)
+        if (!storage.State.IsPaused)
             _clock = this.RegisterGrainTimer(AdvanceAsync, new() { DueTime = period, Period = period, KeepAlive = true });
-        else
-            _clock.Change(period, period);
     }
 
     private async Task AdvanceAsync(CancellationToken cancellationToken)
     {
-        storage.State.Height++;
-        storage.State.Version++;
-        UpdateLagging();
-        await WriteAsync(cancellationToken);
+        AddBlock([]);
+        await SaveAsync(cancellationToken);
         await PublishToAllAsync();
     }
 
-    private async Task WriteAsync(CancellationToken cancellationToken)
+    private BlockResult AddBlock(IReadOnlyList<ChainOperation> operations)
+    {
+        var state = storage.State;
+        var result = _chain!.AddBlock(operations, FaultTable.Create([.. state.Faults]), options.Value.PublicIp);
+        state.Height = result.Height;
+        state.Version++;
+        if ((result.Changes & (BlockChanges.Nodes | BlockChanges.Swarms)) != 0)
+            TakeNodesOver();
+        UpdateLagging();
+        foreach (var @event in result.Events.OfType<NodeEvent>())
+            LogNodeEvent(result.Height, @event);
+        return result;
+    }
+
+    private void TakeNodesOver()
+    {
+        storage.State.Nodes = _chain!.Nodes();
+        storage.State.TableVersion = ++storage.State.Version;
+    }
+
+    private async Task SaveAsync(CancellationToken cancellationToken)
     {
         try
         {
+            storage.State.Chain = _chain!.Save();
             await storage.WriteStateAsync(cancellationToken);
         }
         catch
@@ -101,8 +187,10 @@ internal sealed partial class NetworkGrain(
         {
             // The node table is by far the largest part: keep the array while it does not change.
             var nodes = _published?.TableVersion == state.TableVersion ? _published.Nodes : [.. state.Nodes];
+            ImmutableArray<Fault> faults = [.. state.Faults];
             _published = new(state.Version, state.Height, [.. keys.BlockHash(state.Height)],
-                state.Plan!.HardForkMajor, state.Plan.HardForkRevision, state.TableVersion, nodes, [.. state.Faults], [.. state.Lagging]);
+                state.Plan!.HardForkMajor, state.Plan.HardForkRevision, state.TableVersion, nodes, faults, [.. state.Lagging],
+                _chain!.Lives(FaultTable.Create(faults)), state.IsPaused, state.Plan.BlockTime);
         }
 
         return _published;
@@ -116,31 +204,9 @@ internal sealed partial class NetworkGrain(
         return state;
     }
 
-    // Nodes 0..count-1: a node that comes back is the same node, at the port that was opened for its index.
-    private List<NodeRecord> WithNodes(int count)
-    {
-        var height = storage.State.Height;
-        var known = storage.State.Nodes.ToDictionary(node => node.Index);
-        return [.. Enumerable.Range(0, count).Select(index => known.GetValueOrDefault(index)
-            ?? new(index, keys.ForNode(index).PublicKey.ToString(), NodeState.Active, SwarmId.Unassigned.Value, height, height))];
-    }
-
-    private static NodeRecord[] Compose(List<NodeRecord> nodes, ReadOnlySpan<byte> blockHash, int swarmSize)
-    {
-        var before = nodes.Where(node => node.State is NodeState.Active)
-            .GroupBy(node => new SwarmId(node.SwarmId))
-            .ToDictionary(group => group.Key,
-                group => (IReadOnlyList<Ed25519PublicKey>)[.. group.Select(node => Ed25519PublicKey.ParseHex(node.PublicKey)).Order()]);
-        var swarmOf = SwarmComposition.Update(before, blockHash, RulesFor(swarmSize))
-            .SelectMany(swarm => swarm.Value.Select(member => (member, swarm.Key)))
-            .ToDictionary(pair => pair.member.ToString(), pair => pair.Key.Value);
-        return [.. nodes.Select(node => node with { SwarmId = swarmOf.GetValueOrDefault(node.PublicKey, SwarmId.Unassigned.Value) })];
-    }
-
-    // The real network's minimum is two below its ideal size.
-    private static SwarmRules RulesFor(int swarmSize) =>
-        SwarmRules.Network with { Ideal = swarmSize, Minimum = Math.Max(1, swarmSize - 2) };
-
     [LoggerMessage(EventId = 2001, Level = LogLevel.Information, Message = "Network configured: {Nodes} nodes in swarms of about {SwarmSize}")]
     private partial void LogConfigured(int nodes, int swarmSize);
+
+    [LoggerMessage(EventId = 2002, Level = LogLevel.Information, Message = "Block {Height}: {Event}")]
+    private partial void LogNodeEvent(long height, NodeEvent @event);
 }

@@ -40,6 +40,14 @@ public sealed class NetworkGrainState
     [Id(8)]
     public NodeLag[] Lagging { get; set; } = [];
 
+    /// <summary>The chain, as JSON; null before the first configuration.</summary>
+    [Id(9)]
+    public byte[]? Chain { get; set; }
+
+    /// <summary>True while no block comes by itself.</summary>
+    [Id(10)]
+    public bool IsPaused { get; set; }
+
     /// <summary>True once the network has been configured.</summary>
     public bool IsConfigured => Plan is not null;
 }

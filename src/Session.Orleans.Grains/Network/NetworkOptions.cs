@@ -34,6 +34,13 @@ public sealed class NetworkOptions
     [Range(typeof(TimeSpan), "00:00:00.1", "01:00:00", ErrorMessage = "Network:BlockTime must be between 100 ms and 1 h.")]
     public TimeSpan BlockTime { get; set; } = TimeSpan.FromSeconds(10);
 
+    /// <summary>
+    /// How many times faster than by block count nodes live, 1..1000. With blocks of 10 s and a speed of 1 an unreachable node is
+    /// decommissioned after about six minutes, where the real network takes more than an hour.
+    /// </summary>
+    [Range(1, 1000, ErrorMessage = "Network:ChainSpeed must be between 1 and 1000.")]
+    public int ChainSpeed { get; set; } = 1;
+
     /// <summary>Hard fork of the chain; storage servers need at least 19.</summary>
     [Range(19, 255, ErrorMessage = "Network:HardForkMajor must be between 19 and 255.")]
     public int HardForkMajor { get; set; } = 19;

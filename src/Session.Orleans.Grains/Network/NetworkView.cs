@@ -19,21 +19,25 @@ public sealed class NetworkView
     private readonly SwarmRing _ring;
 
     private readonly FrozenDictionary<int, long>? _lagging;
+    private readonly FrozenDictionary<int, NodeLife> _lives;
     private readonly bool _replicasDrift;
+    private readonly DateTimeOffset _madeAt;
 
-    private NetworkView(NetworkState state, NetworkOptions options)
+    private NetworkView(NetworkState state, NetworkOptions options, DateTimeOffset now)
     {
+        _madeAt = now;
         State = state;
         BlockHash = Convert.ToHexStringLower(state.BlockHash.AsSpan());
         HardFork = new(state.HardForkMajor, state.HardForkRevision);
         Faults = FaultTable.Create(state.Faults);
         _lagging = state.Lagging.IsDefaultOrEmpty ? null : state.Lagging.ToFrozenDictionary(lag => lag.Index, lag => lag.SyncedAt);
+        _lives = state.Lives.ToFrozenDictionary(life => life.Index);
         _replicasDrift = options.ReplicaDrift;
         (Nodes, Swarms, _byKey, _byIndex, _swarms, _ring) = ([], [], null!, null!, null!, null!);
     }
 
-    private NetworkView(NetworkState state, NetworkOptions options, ImmutableArray<ServiceNode> nodes, ImmutableArray<Swarm> swarms)
-        : this(state, options)
+    private NetworkView(NetworkState state, NetworkOptions options, DateTimeOffset now, ImmutableArray<ServiceNode> nodes, ImmutableArray<Swarm> swarms)
+        : this(state, options, now)
     {
         Nodes = nodes;
         Swarms = swarms;
@@ -43,8 +47,8 @@ public sealed class NetworkView
         _ring = new(swarms.Select(swarm => swarm.Id));
     }
 
-    private NetworkView(NetworkState state, NetworkOptions options, NetworkView table)
-        : this(state, options)
+    private NetworkView(NetworkState state, NetworkOptions options, DateTimeOffset now, NetworkView table)
+        : this(state, options, now)
     {
         Nodes = table.Nodes;
         Swarms = table.Swarms;
@@ -75,11 +79,18 @@ public sealed class NetworkView
     /// </summary>
     public long SyncedAt(int index) => _replicasDrift ? 0 : _lagging is null ? Height : _lagging.GetValueOrDefault(index, Height);
 
+    /// <summary>What the chain keeps about the node besides its record.</summary>
+    public NodeLife LifeOf(ServiceNode node) => _lives.GetValueOrDefault(node.Index);
+
     /// <summary>All registered nodes, in ascending order of their index.</summary>
     public ImmutableArray<ServiceNode> Nodes { get; }
 
     /// <summary>All swarms, in ascending order of their id.</summary>
     public ImmutableArray<Swarm> Swarms { get; }
+
+    /// <summary>About when a block was made, in unix seconds; 0 if there is no such block.</summary>
+    public long UnixSecondsOf(long? height) =>
+        height is { } block ? _madeAt.ToUnixTimeSeconds() - (long)((Height - block) * State.BlockTime.TotalSeconds) : 0;
 
     /// <summary>True from hard fork 19.3, below which no storage server serves (network.md, 2).</summary>
     public bool IsHardForkReady => HardFork >= MinimumHardFork;
@@ -98,10 +109,10 @@ public sealed class NetworkView
 
     /// <summary>Makes a view of <paramref name="state"/>, sharing the tables of <paramref name="previous"/> where only the block is new.</summary>
     /// <exception cref="NetworkPlanException">The registry holds keys that this silo's secret does not give.</exception>
-    internal static NetworkView Create(NetworkState state, NetworkView? previous, NetworkKeys keys, NetworkOptions options, IGrainFactory grains)
+    internal static NetworkView Create(NetworkState state, NetworkView? previous, NetworkKeys keys, NetworkOptions options, IGrainFactory grains, DateTimeOffset now)
     {
         if (previous is not null && previous.State.TableVersion == state.TableVersion)
-            return new(state, options, previous);
+            return new(state, options, now, previous);
 
         var nodes = state.Nodes.Select(record =>
         {
@@ -115,6 +126,6 @@ public sealed class NetworkView
 
         var swarms = nodes.Where(node => node.IsInSwarm).GroupBy(node => node.SwarmId).OrderBy(group => group.Key)
             .Select(group => new Swarm(group.Key, [.. group.OrderBy(node => node.PublicKey)])).ToImmutableArray();
-        return new(state, options, nodes, swarms);
+        return new(state, options, now, nodes, swarms);
     }
 }

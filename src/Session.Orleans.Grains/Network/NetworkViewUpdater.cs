@@ -55,10 +55,10 @@ internal sealed partial class NetworkViewUpdater(
     }
 
     private static NetworkPlan ToPlan(NetworkOptions options) =>
-        new(options.Nodes, options.SwarmSize, options.BlockTime, options.HardForkMajor, options.HardForkRevision);
+        new(options.Nodes, options.SwarmSize, options.BlockTime, options.HardForkMajor, options.HardForkRevision, options.ChainSpeed);
 
     private void Offer(NetworkState state) =>
-        source.Offer(state, (next, previous) => NetworkView.Create(next, previous, keys, options.Value, grains));
+        source.Offer(state, (next, previous) => NetworkView.Create(next, previous, keys, options.Value, grains, time.GetUtcNow()));
 
     [LoggerMessage(EventId = 2011, Level = LogLevel.Critical, Message = "{Reason}")]
     private partial void LogPlanRefused(string reason);

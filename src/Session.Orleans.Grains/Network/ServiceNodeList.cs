@@ -24,9 +24,18 @@ public sealed class ServiceNodeList
         ("active", (json, node, _) => json.WriteBooleanValue(node.IsActive)),
         ("registration_height", (json, node, _) => json.WriteNumberValue(node.Record.RegistrationHeight)),
         ("state_height", (json, node, _) => json.WriteNumberValue(node.Record.StateHeight)),
-        ("requested_unlock_height", (json, _, _) => json.WriteNumberValue(0)),
+        ("requested_unlock_height", (json, node, view) => json.WriteNumberValue(view.LifeOf(node).RequestedUnlockHeight)),
+        ("decommission_count", (json, node, view) => json.WriteNumberValue(view.LifeOf(node).DecommissionCount)),
+        ("earned_downtime_blocks", (json, node, view) => json.WriteNumberValue(view.LifeOf(node).EarnedDowntimeBlocks)),
+        ("last_reward_block_height", (json, node, view) => json.WriteNumberValue(view.LifeOf(node).LastRewardHeight)),
+        ("last_reward_transaction_index", (json, node, view) => json.WriteNumberValue(view.LifeOf(node).LastRewardIndex)),
+        ("last_decommission_reason_consensus_all", (json, node, view) => json.WriteNumberValue(view.LifeOf(node).ReasonsAll)),
+        ("last_decommission_reason_consensus_any", (json, node, view) => json.WriteNumberValue(view.LifeOf(node).ReasonsAny)),
+        ("last_uptime_proof", (json, node, view) => json.WriteNumberValue(view.UnixSecondsOf(view.LifeOf(node).LastProofHeight))),
+        ("total_contributed", (json, node, view) => json.WriteNumberValue(view.LifeOf(node).TotalContributed)),
         ("storage_server_version", (json, _, _) => WriteVersion(json, 2, 8, 0)),
-        ("storage_server_reachable", (json, _, _) => json.WriteBooleanValue(true)),
+        ("storage_server_reachable", (json, node, view) => json.WriteBooleanValue(view.LifeOf(node).FailingSince is null)),
+        ("storage_server_first_unreachable", (json, node, view) => json.WriteNumberValue(view.UnixSecondsOf(view.LifeOf(node).FailingSince))),
     ];
 
     private static readonly (string Name, Action<Utf8JsonWriter, NetworkView> Write)[] NetworkFields =

@@ -42,6 +42,13 @@ internal sealed partial class ServiceNodeGrain(
         return await storageRpc.ExecuteAsync(self, view, body, cancellationToken);
     }
 
+    public async ValueTask<NodeReply> StorageMessageAsync(string method, ReadOnlyMemory<byte> parameters, CancellationToken cancellationToken)
+    {
+        if (!TryGetSelf(out var view, out var self))
+            return NotReady();
+        return await storageRpc.ExecuteMessageAsync(self, view, method, parameters, cancellationToken);
+    }
+
     public async ValueTask<NodeReply> RelayAsync(RelayRequest request, CancellationToken cancellationToken)
     {
         if (!TryGetSelf(out var view, out var self))

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Collections.Immutable;
 using System.Diagnostics;
+using System.Text;
 using System.Text.Json;
 using Microsoft.Extensions.Logging;
 using Session.Orleans.Grains.Mailboxes;
@@ -28,11 +29,38 @@ internal sealed partial class StorageRpcService(MailboxGrains mailboxes, TimePro
     {
         using var activity = GrainsTelemetry.Source.StartInGrain(GrainsTelemetry.RpcSpan).Carry();
         if (!StorageRequest.TryParse(body.Span, ParseOptions, out var request, out var error))
-        {
-            activity?.SetTag(GrainsTelemetry.Status, error.Status);
-            return NodeReply.Text(error.Status, error.Text);
-        }
+            return Refused(activity, error);
+        return await ExecuteAsync(self, view, request, activity, cancellationToken);
+    }
 
+    /// <summary>Executes one request that came as a message, and answers in the form of its parameters (storage-rpc.md, 17).</summary>
+    /// <param name="self">The node that was asked.</param>
+    /// <param name="view">The network as this silo sees it.</param>
+    /// <param name="method">The method's name.</param>
+    /// <param name="parameters">The message part.</param>
+    /// <param name="cancellationToken">Cancelled when the client hangs up.</param>
+    public async ValueTask<NodeReply> ExecuteMessageAsync(
+        ServiceNode self, NetworkView view, string method, ReadOnlyMemory<byte> parameters, CancellationToken cancellationToken)
+    {
+        using var activity = GrainsTelemetry.Source.StartInGrain(GrainsTelemetry.RpcSpan).Carry();
+        if (!StorageRequest.TryParseMessage(
+            Encoding.UTF8.GetBytes(method), parameters.Span, ParseOptions, out var form, out var request, out var error))
+            return Refused(activity, error);
+        var reply = await ExecuteAsync(self, view, request, activity, cancellationToken);
+        return form is RequestForm.Bencode && reply.IsJson
+            ? new(reply.Status, BencodedReplies.FromJson(reply.Body), IsJson: false)
+            : reply;
+    }
+
+    private static NodeReply Refused(Activity? activity, StorageError error)
+    {
+        activity?.SetTag(GrainsTelemetry.Status, error.Status);
+        return NodeReply.Text(error.Status, error.Text);
+    }
+
+    private async ValueTask<NodeReply> ExecuteAsync(
+        ServiceNode self, NetworkView view, StorageRequest request, Activity? activity, CancellationToken cancellationToken)
+    {
         var clock = new ServerClock(time.GetUtcNow().ToUnixTimeMilliseconds(), view.HardFork);
         var reply = await ExecuteAsync(new(self, view, clock, cancellationToken), request);
         activity?.SetTag(GrainsTelemetry.Method, request.Method)

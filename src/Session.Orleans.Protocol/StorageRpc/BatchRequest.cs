@@ -25,8 +25,10 @@ public abstract record RequestList : StorageRequest
 
     private static ImmutableArray<StorageRequest> ReadRequests(ref ParameterFields fields, in StorageParseOptions options)
     {
-        var json = fields.Raw(List);
-        var count = fields.Type(List) is JsonTokenType.StartArray ? CountElements(json) : 0;
+        var data = fields.Raw(List);
+        var form = fields.Form;
+        Span<JsonSlot> elements = stackalloc JsonSlot[StorageLimits.MaxBatchRequests];
+        var count = fields.Type(List) is JsonTokenType.StartArray ? form.FindElements(data, elements) : 0;
         if (count == 0)
             fields.Fail("Invalid batch request: no valid \"requests\" field");
         else if (count > StorageLimits.MaxBatchRequests)
@@ -36,12 +38,9 @@ public abstract record RequestList : StorageRequest
 
         var requests = ImmutableArray.CreateBuilder<StorageRequest>(count);
         Span<JsonSlot> slots = stackalloc JsonSlot[RequestTable.EnvelopeMembers.Length];
-        var reader = JsonScan.Reader(json);
-        reader.Read();
-        while (reader.Read() && reader.TokenType is not JsonTokenType.EndArray)
+        foreach (var element in elements[..count])
         {
-            var element = JsonSlot.Read(ref reader);
-            if (ReadRequest(element, json, slots, options, out var error) is not { } request)
+            if (ReadRequest(element, data, form, slots, options, out var error) is not { } request)
             {
                 fields.Fail(error);
                 return default;
@@ -54,7 +53,8 @@ public abstract record RequestList : StorageRequest
     }
 
     private static StorageRequest? ReadRequest(
-        JsonSlot element, ReadOnlySpan<byte> list, Span<JsonSlot> slots, in StorageParseOptions options, out StorageError error)
+        JsonSlot element, ReadOnlySpan<byte> list, RequestForm form, Span<JsonSlot> slots, in StorageParseOptions options,
+        out StorageError error)
     {
         if (element.Type is not JsonTokenType.StartObject)
         {
@@ -62,9 +62,9 @@ public abstract record RequestList : StorageRequest
             return null;
         }
 
-        var json = element.Raw(list);
+        var data = element.Raw(list);
         slots.Clear();
-        JsonScan.FindMembers(json, RequestTable.EnvelopeMembers, slots);
+        form.FindMembers(data, RequestTable.EnvelopeMembers, slots);
         var (method, parameters) = (slots[RequestTable.MethodMember], slots[RequestTable.ParamsMember]);
         if (method.Type is not JsonTokenType.String || parameters.Type is not JsonTokenType.StartObject)
         {
@@ -72,27 +72,13 @@ public abstract record RequestList : StorageRequest
             return null;
         }
 
-        var entry = RequestTable.Find(json, method);
+        var entry = RequestTable.Find(data, form, method);
         if (entry is { IsMeta: false })
-            return entry.TryParse(parameters.Raw(json), options, out var request, out error) ? request : null;
+            return entry.TryParse(parameters.Raw(data), form, options, out var request, out error) ? request : null;
         error = StorageError.InvalidRequest(entry is null
-            ? $"Invalid batch subrequest: invalid method \"{RequestTable.NameOf(json, method)}\""
+            ? $"Invalid batch subrequest: invalid method \"{RequestTable.NameOf(data, form, method)}\""
             : "Invalid batch subrequest: subrequests may not contain meta-requests");
         return null;
-    }
-
-    private static int CountElements(ReadOnlySpan<byte> json)
-    {
-        var reader = JsonScan.Reader(json);
-        reader.Read();
-        var count = 0;
-        while (reader.Read() && reader.TokenType is not JsonTokenType.EndArray)
-        {
-            reader.Skip();
-            count++;
-        }
-
-        return count;
     }
 }
 

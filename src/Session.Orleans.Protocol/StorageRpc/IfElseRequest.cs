@@ -53,12 +53,12 @@ public sealed record IfElseCondition
             && (VersionBefore.IsEmpty || Compare(StorageLimits.Version, VersionBefore) < 0);
     }
 
-    internal static IfElseCondition? Read(ReadOnlySpan<byte> json, ref ParameterFields outer)
+    internal static IfElseCondition? Read(ReadOnlySpan<byte> data, ref ParameterFields outer)
     {
         Span<JsonSlot> slots = stackalloc JsonSlot[Fields.Length];
         slots.Clear();
-        JsonScan.FindMembers(json, Names, slots);
-        var fields = new ParameterFields(json, Fields, slots);
+        outer.Form.FindMembers(data, Names, slots);
+        var fields = new ParameterFields(data, outer.Form, Fields, slots);
         if (fields.Error is { } error)
         {
             outer.Fail(error);
@@ -143,16 +143,17 @@ public sealed record IfElseRequest : StorageRequest
             return null;
         }
 
-        var json = fields.Raw(field);
+        var data = fields.Raw(field);
+        var form = fields.Form;
         Span<JsonSlot> slots = stackalloc JsonSlot[RequestTable.EnvelopeMembers.Length];
         slots.Clear();
-        JsonScan.FindMembers(json, RequestTable.EnvelopeMembers, slots);
+        form.FindMembers(data, RequestTable.EnvelopeMembers, slots);
         var (method, parameters) = (slots[RequestTable.MethodMember], slots[RequestTable.ParamsMember]);
         if (method.Type is not JsonTokenType.String || parameters.Type is not JsonTokenType.StartObject)
             fields.Fail($"Invalid ifelse request: {name} must have method/params keys");
-        else if (RequestTable.Find(json, method) is not { } entry)
+        else if (RequestTable.Find(data, form, method) is not { } entry)
             fields.Fail($"Invalid ifelse request method \"{name}\"");
-        else if (entry.TryParse(parameters.Raw(json), options, out var request, out var error))
+        else if (entry.TryParse(parameters.Raw(data), form, options, out var request, out var error))
             return request;
         else
             fields.Fail(error);

@@ -1,4 +1,5 @@
 using System.Text;
+using System.Text.Json;
 using Session.Orleans.Protocol.Identity;
 using Session.Orleans.Protocol.StorageRpc.Parsing;
 
@@ -68,6 +69,27 @@ public sealed record OxendRequest : StorageRequest
         var endpoint = Encoding.UTF8.GetString(fields.Text(EndpointName));
         if (endpoint is not (GetServiceNodes or OnsResolve))
             fields.Fail($"Invalid oxend endpoint '{endpoint}'");
-        return new() { Endpoint = endpoint, ParametersJson = fields.Raw(Parameters).ToArray() };
+        if (fields.Form is RequestForm.Json)
+            return new() { Endpoint = endpoint, ParametersJson = fields.Raw(Parameters).ToArray() };
+
+        var json = ReadJsonText(ref fields);
+        return new() { Endpoint = endpoint, ParametersJson = json.SequenceEqual("null"u8) ? default : json.ToArray() };
+    }
+
+    // The bencoded form holds the parameters as a JSON text, which nobody has looked at yet.
+    private static ReadOnlySpan<byte> ReadJsonText(ref ParameterFields fields)
+    {
+        if (!fields.Has(Parameters))
+            return [];
+        if (fields.Type(Parameters) is not JsonTokenType.String)
+        {
+            fields.Fail("Invalid value given for 'params': expected string");
+            return [];
+        }
+
+        var json = fields.Text(Parameters);
+        if (!JsonScan.TryScan(json, [], [], out _))
+            fields.Fail("oxend_request params field does not contain valid json");
+        return json.Trim(" \t\r\n"u8);
     }
 }

@@ -56,7 +56,7 @@ public abstract record RevocationRequest : AccountRequest
         var tokens = ImmutableArray.CreateBuilder<SubaccountToken>(texts.Length);
         foreach (var text in texts)
         {
-            if (!SubaccountToken.TryParse(text.Span, out var token))
+            if (!fields.TryReadToken(text.Span, out var token))
                 fields.Fail($"invalid {name}: expected base64 or hex-encoded subaccount tag");
             if (fields.Failed)
                 return [];

@@ -14,6 +14,9 @@ public readonly record struct StorageError(int Status, string Text)
     /// <summary><c>params</c> is missing or no object.</summary>
     public static StorageError NoParamsField { get; } = new(400, "invalid json: no `params` field");
 
+    /// <summary>A message's parameters are neither JSON nor a bencoded dictionary (section 17).</summary>
+    public static StorageError InvalidMessage { get; } = new(400, "invalid body: expected json or bt_dict");
+
     /// <summary>The method's name is unknown.</summary>
     public static StorageError NoSuchMethod(string name) => new(400, "no method " + name);
 

@@ -36,10 +36,10 @@ public abstract record StorageRequest
             error = StorageError.NoMethodField;
         else if (slots[RequestTable.ParamsMember].Type is not System.Text.Json.JsonTokenType.StartObject)
             error = StorageError.NoParamsField;
-        else if (RequestTable.Find(body, slots[RequestTable.MethodMember]) is { } entry)
-            return entry.TryParse(slots[RequestTable.ParamsMember].Raw(body), options, out request, out error);
+        else if (RequestTable.Find(body, RequestForm.Json, slots[RequestTable.MethodMember]) is { } entry)
+            return entry.TryParse(slots[RequestTable.ParamsMember].Raw(body), RequestForm.Json, options, out request, out error);
         else
-            error = StorageError.NoSuchMethod(RequestTable.NameOf(body, slots[RequestTable.MethodMember]));
+            error = StorageError.NoSuchMethod(RequestTable.NameOf(body, RequestForm.Json, slots[RequestTable.MethodMember]));
         return false;
     }
 
@@ -59,9 +59,51 @@ public abstract record StorageRequest
         else if (!isObject)
             error = StorageError.NoParamsField;
         else if (RequestTable.Find(method) is { } entry)
-            return entry.TryParse(parameters, options, out request, out error);
+            return entry.TryParse(parameters, RequestForm.Json, options, out request, out error);
         else
             error = StorageError.NoSuchMethod(Encoding.UTF8.GetString(method));
         return false;
     }
+
+    /// <summary>
+    /// Parses the parameters of a request that came over OxenMQ (storage-rpc.md, 17): nothing, which stands for no parameters, a bencoded
+    /// dictionary, or JSON. Never throws.
+    /// </summary>
+    /// <param name="method">The method's name, UTF-8.</param>
+    /// <param name="parameters">The message part.</param>
+    /// <param name="options">How to parse.</param>
+    /// <param name="form">The form of the parameters, in which the reply is wanted too.</param>
+    /// <param name="request">The request.</param>
+    /// <param name="error">What is wrong, status 400.</param>
+    public static bool TryParseMessage(
+        ReadOnlySpan<byte> method, ReadOnlySpan<byte> parameters, in StorageParseOptions options, out RequestForm form,
+        [NotNullWhen(true)] out StorageRequest? request, out StorageError error)
+    {
+        form = RequestForm.Json;
+        request = null;
+        if (parameters.IsEmpty)
+            parameters = "{}"u8;
+        var isObject = false;
+        bool valid;
+        if (parameters[0] == (byte)'d')
+        {
+            form = RequestForm.Bencode;
+            valid = BencodeScan.IsDictionary(parameters);
+        }
+        else
+        {
+            valid = JsonScan.TryScan(parameters, [], [], out isObject) && isObject;
+        }
+
+        if (RequestTable.Find(method) is not { } entry)
+            error = StorageError.NoSuchMethod(Encoding.UTF8.GetString(method));
+        else if (!valid)
+            error = StorageError.InvalidMessage;
+        else
+            return entry.TryParse(parameters, form, options, out request, out error);
+        return false;
+    }
+
+    /// <summary>True if there is a method of this name (UTF-8).</summary>
+    public static bool IsMethod(ReadOnlySpan<byte> name) => RequestTable.Find(name) is not null;
 }

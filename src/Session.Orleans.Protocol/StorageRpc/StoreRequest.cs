@@ -100,17 +100,8 @@ public sealed record StoreRequest : AccountRequest
         var authentication = fields.Has(Sig) ? fields.Authentication(account, Ed25519, Sig, Subaccount, SubaccountSig) : null;
         if (fields.Failed || !fields.Require(Data64))
             return null;
-        var base64 = fields.Text(Data64);
-        var length = Base64Text.DecodedLength(base64);
-        if (length < 0)
-            fields.Fail("Invalid 'data' value: not base64 encoded");
-        else if (base64.Length > StorageLimits.MaxMessageBase64Length)
-            fields.Fail("Message body exceeds maximum allowed length of 76800 bytes");
-        if (fields.Failed)
-            return null;
-        var data = length == 0 ? [] : GC.AllocateUninitializedArray<byte>(length);
-        Base64Text.Decode(base64, data);
-        return new()
+        var data = fields.Form is RequestForm.Bencode ? CopyData(ref fields) : DecodeData(ref fields);
+        return fields.Failed ? null : new()
         {
             Account = account,
             Authentication = authentication,
@@ -121,6 +112,31 @@ public sealed record StoreRequest : AccountRequest
             SignatureTimestamp = fields.Timestamp(SigTimestamp),
         };
     }
+
+    private static byte[] DecodeData(ref ParameterFields fields)
+    {
+        var base64 = fields.Text(Data64);
+        var length = Base64Text.DecodedLength(base64);
+        if (length < 0)
+            fields.Fail("Invalid 'data' value: not base64 encoded");
+        else if (base64.Length > StorageLimits.MaxMessageBase64Length)
+            fields.Fail(TooLong);
+        if (fields.Failed || length == 0)
+            return [];
+        var data = GC.AllocateUninitializedArray<byte>(length);
+        Base64Text.Decode(base64, data);
+        return data;
+    }
+
+    private static byte[] CopyData(ref ParameterFields fields)
+    {
+        var data = fields.Text(Data64);
+        if (data.Length > StorageLimits.MaxMessageBytes)
+            fields.Fail(TooLong);
+        return fields.Failed ? [] : data.ToArray();
+    }
+
+    private const string TooLong = "Message body exceeds maximum allowed length of 76800 bytes";
 
     // A sum beyond 64 bits is far from any legal time to live, and so is the largest number.
     private static long? EndOf(long timestamp, ulong? ttl) => ttl is { } span ? (long)Int128.Min(timestamp + (Int128)span, long.MaxValue) : null;

@@ -24,13 +24,17 @@ internal static class UpCommand
     private const string SecretFileName = "network.secret";
 
     private static readonly Option<int> Nodes = new("--nodes") { Description = "Number of service nodes, 1..500; real clients want at least 24", DefaultValueFactory = _ => 32 };
+    private static readonly Option<int?> MaxNodes = new("--max-nodes") { Description = "Ports to open for nodes that are registered later; as many as --nodes by default", HelpName = "N" };
     private static readonly Option<int> SwarmSize = new("--swarm-size") { Description = "Ideal number of members of a swarm, 3..50", DefaultValueFactory = _ => 7 };
     private static readonly Option<double> BlockTime = new("--block-time") { Description = "Seconds from block to block", DefaultValueFactory = _ => 10 };
+    private static readonly Option<int> ChainSpeed = new("--chain-speed") { Description = "How many times faster nodes live: divides the blocks until they are decommissioned, deregistered or gone, 1..1000", DefaultValueFactory = _ => 1 };
+    private static readonly Option<bool> ReplicaDrift = new("--replica-drift") { Description = "Let swarm members that missed messages stay without them, as in the real network" };
     private static readonly Option<string> HardFork = new("--hard-fork") { Description = "Hard fork and revision of the chain; nodes serve from 19.3", DefaultValueFactory = _ => "19.4" };
     private static readonly Option<int> NodePortBase = new("--node-port-base") { Description = "Node i listens at this port plus i", DefaultValueFactory = _ => 22100 };
     private static readonly Option<int> SeedPort = new("--seed-port") { Description = "Port of the seed node and of all nodes by path", DefaultValueFactory = _ => 22000 };
     private static readonly Option<int> AdminPort = new("--admin-port") { Description = "Port of the admin API and the health checks", DefaultValueFactory = _ => 22001 };
     private static readonly Option<int> SiloPort = new("--silo-port") { Description = "Port for other silos of the cluster", DefaultValueFactory = _ => 22010 };
+    private static readonly Option<bool> NoOmq = new("--no-omq") { Description = "Do not listen for OxenMQ, which is at 500 above each node's port" };
     private static readonly Option<string> Bind = new("--bind") { Description = "IP address to listen on; 0.0.0.0 for all", DefaultValueFactory = _ => "127.0.0.1" };
     private static readonly Option<string> PublicIp = new("--public-ip") { Description = "IPv4 address that the nodes advertise to clients", DefaultValueFactory = _ => "127.0.0.1" };
     private static readonly Option<string> Data = CommonOptions.Data();
@@ -45,7 +49,7 @@ internal static class UpCommand
     {
         var command = new Command("up", "Starts a network and runs it until Ctrl-C")
         {
-            Nodes, SwarmSize, BlockTime, HardFork, NodePortBase, SeedPort, AdminPort, SiloPort, Bind, PublicIp,
+            Nodes, MaxNodes, SwarmSize, BlockTime, ChainSpeed, ReplicaDrift, HardFork, NodePortBase, SeedPort, AdminPort, SiloPort, NoOmq, Bind, PublicIp,
             Data, Ephemeral, NetworkSecret, Redis, Certificate, Key, Level,
         };
         command.SetAction(RunAsync);
@@ -59,7 +63,7 @@ internal static class UpCommand
         {
             Directory.CreateDirectory(directory);
             await using var store = OpenStore(options, directory);
-            await using var app = await SiloHost.BuildAsync(ToSettings(options, directory, options.GetValue(Redis) ?? store!.ConnectionString));
+            await using var app = await SiloHost.BuildAsync(ToSettings(options, directory), store: store?.Configure());
             // Looked at before anything starts: a failing start is logged by all who take part in it, and the reason drowns.
             app.Services.GetRequiredService<IStartupValidator>().Validate();
             RequireFreePorts(options);
@@ -106,8 +110,12 @@ internal static class UpCommand
         Check(IPAddress.Loopback, options.GetValue(SiloPort), SiloPort.Name);
         Check(address, options.GetValue(SeedPort), SeedPort.Name);
         Check(address, options.GetValue(AdminPort), AdminPort.Name);
-        for (var index = 0; index < options.GetValue(Nodes); index++)
+        for (var index = 0; index < NodePorts(options); index++)
+        {
             Check(address, options.GetValue(NodePortBase) + index, NodePortBase.Name);
+            if (!options.GetValue(NoOmq))
+                Check(address, options.GetValue(NodePortBase) + NetworkOptions.MaxNodes + index, NodePortBase.Name + " + 500, for OxenMQ");
+        }
 
         static void Check(IPAddress address, int port, string option)
         {
@@ -123,6 +131,14 @@ internal static class UpCommand
         }
     }
 
+    private static int NodePorts(ParseResult options)
+    {
+        var nodes = options.GetValue(Nodes);
+        return options.GetValue(MaxNodes) is not { } most ? nodes
+            : most >= nodes && most <= NetworkOptions.MaxNodes ? most
+            : throw new ValidationException($"--max-nodes must be between --nodes and {NetworkOptions.MaxNodes}.");
+    }
+
     private static EmbeddedStore.EmbeddedStore? OpenStore(ParseResult options, string directory) =>
         options.GetValue(Redis) is not null ? null
             : EmbeddedStore.EmbeddedStore.Start(new()
@@ -130,7 +146,7 @@ internal static class UpCommand
                 Directory = options.GetValue(Ephemeral) ? null : Path.Combine(directory, "store"),
             });
 
-    private static Dictionary<string, string?> ToSettings(ParseResult options, string directory, string redis)
+    private static Dictionary<string, string?> ToSettings(ParseResult options, string directory)
     {
         var hardFork = options.GetValue(HardFork)!.Split('.');
         if (hardFork.Length != 2)
@@ -141,6 +157,8 @@ internal static class UpCommand
             ["Network:Nodes"] = Text(options.GetValue(Nodes)),
             ["Network:SwarmSize"] = Text(options.GetValue(SwarmSize)),
             ["Network:BlockTime"] = TimeSpan.FromSeconds(options.GetValue(BlockTime)).ToString("c", CultureInfo.InvariantCulture),
+            ["Network:ChainSpeed"] = Text(options.GetValue(ChainSpeed)),
+            ["Network:ReplicaDrift"] = options.GetValue(ReplicaDrift) ? "true" : "false",
             ["Network:HardForkMajor"] = hardFork[0],
             ["Network:HardForkRevision"] = hardFork[1],
             ["Network:PublicIp"] = options.GetValue(PublicIp),
@@ -150,12 +168,13 @@ internal static class UpCommand
             ["Gateway:SeedPort"] = Text(options.GetValue(SeedPort)),
             ["Gateway:AdminPort"] = Text(options.GetValue(AdminPort)),
             ["Gateway:NodePortBase"] = Text(options.GetValue(NodePortBase)),
-            ["Gateway:NodePorts"] = Text(options.GetValue(Nodes)),
+            ["Gateway:NodePorts"] = Text(NodePorts(options)),
+            ["Gateway:OmqEnabled"] = (!options.GetValue(NoOmq)).ToString(),
             ["Gateway:DataDirectory"] = directory,
             ["Gateway:CertificateFile"] = options.GetValue(Certificate),
             ["Gateway:KeyFile"] = options.GetValue(Key),
             ["Silo:Port"] = Text(options.GetValue(SiloPort)),
-            ["Silo:Redis"] = redis,
+            ["Silo:Redis"] = options.GetValue(Redis),
             ["Logging:LogLevel:Default"] = (level > LogLevel.Warning ? level : LogLevel.Warning).ToString(),
             ["Logging:LogLevel:Session.Orleans"] = level.ToString(),
         };
@@ -192,6 +211,7 @@ internal static class UpCommand
             options.GetValue(SwarmSize),
             [.. view.Nodes.Select(node => new NodeDescription(
                 node.Index, $"https://{node.IpAddress}:{node.HttpsPort}", $"{seed}/snodes/{node.PublicKey}",
+                options.GetValue(NoOmq) ? null : $"tcp://{node.IpAddress}:{node.OmqPort}",
                 node.PublicKey.ToString(), node.Keys.X25519.PublicKey.ToString(), node.SwarmId.ToString()))],
             [.. view.Swarms.Select(swarm => new SwarmDescription(swarm.Id.ToString(), [.. swarm.Members.Select(member => member.Index).Order()]))]);
     }

@@ -69,7 +69,10 @@ internal sealed class TrafficClient : IDisposable
             PaceAsync(_settings.Stores, end, StoreAsync, cancellationToken), PaceAsync(_settings.Polls, end, PollAsync, cancellationToken));
     }
 
-    /// <summary>Reads every mailbox whole, again and again until all that was acknowledged is there, or the time is over.</summary>
+    /// <summary>
+    /// Reads every mailbox whole, each time at a random member, until all that was acknowledged has been found, or the time is over: a message is
+    /// lost if no member has it, and a member that was away needs time to catch up.
+    /// </summary>
     public async Task<TrafficLedger> SettleAsync(TimeSpan limit, CancellationToken cancellationToken)
     {
         var watch = Stopwatch.StartNew();
@@ -78,7 +81,8 @@ internal sealed class TrafficClient : IDisposable
         {
             while (true)
             {
-                var ledger = mailbox.Compare(await TryReadAllAsync(mailbox, stop));
+                mailbox.Add(await TryReadAllAsync(mailbox, stop));
+                var ledger = mailbox.Compare();
                 if (ledger.Lost == 0 || watch.Elapsed > limit)
                 {
                     ledgers.Add(ledger);
@@ -222,17 +226,25 @@ internal sealed class TrafficClient : IDisposable
 
         public string? Last { get; set; }
 
-        /// <summary>What is wrong with a whole read of the mailbox; all is lost if it failed.</summary>
-        public TrafficLedger Compare(List<RetrievedData>? messages)
+        private readonly Dictionary<string, RetrievedData> _found = [];
+        private int _repeated;
+
+        /// <summary>Takes note of a whole read; null if it failed.</summary>
+        public void Add(List<RetrievedData>? messages)
         {
-            if (messages is null)
-                return new(Acknowledged.Count, 0, 0);
-            var found = messages.ToLookup(message => message.Hash);
-            var lost = Acknowledged.Keys.Count(hash => !found.Contains(hash));
-            var corrupted = Acknowledged.Count(stored => found[stored.Key].Any(message => !message.Data.Span.SequenceEqual(stored.Value)));
+            foreach (var message in messages ?? [])
+                _found[message.Hash] = message;
+            _repeated = Math.Max(_repeated, messages is null ? 0 : messages.Count - messages.DistinctBy(message => message.Hash).Count());
+        }
+
+        /// <summary>What is wrong with what has been found.</summary>
+        public TrafficLedger Compare()
+        {
+            var lost = Acknowledged.Keys.Count(hash => !_found.ContainsKey(hash));
+            var corrupted = Acknowledged.Count(stored => _found.TryGetValue(stored.Key, out var message) && !message.Data.Span.SequenceEqual(stored.Value));
             // By content: the same message under another hash is a duplicate too.
-            var duplicated = messages.CountBy(message => Convert.ToHexString(message.Data.Span[..Math.Min(LeastSize, message.Data.Length)])).Sum(message => message.Value - 1);
-            return new(lost, duplicated, corrupted);
+            var copies = _found.Values.CountBy(message => Convert.ToHexString(message.Data.Span[..Math.Min(LeastSize, message.Data.Length)])).Sum(message => message.Value - 1);
+            return new(lost, copies + _repeated, corrupted);
         }
     }
 

@@ -21,7 +21,7 @@ internal sealed class ChildSilo : IAsyncDisposable
             Path.Combine(AppContext.BaseDirectory, "session-testnet.dll"), "up", "--data", _directory, "--redis", redis,
             "--network-secret", TestSilo.Secret, "--nodes", Text(TestSilo.Nodes), "--swarm-size", Text(TestSilo.SwarmSize),
             "--block-time", TestSilo.BlockTime.TotalSeconds.ToString(CultureInfo.InvariantCulture),
-            "--seed-port", Text(ports), "--admin-port", Text(ports + 1), "--silo-port", Text(ports + 2), "--node-port-base", Text(ports + 3),
+            "--seed-port", Text(ports), "--admin-port", Text(ports + 1), "--silo-port", Text(ports + 2), "--node-port-base", Text(ports + 3), "--no-omq",
         ];
         _process = new Process
         {

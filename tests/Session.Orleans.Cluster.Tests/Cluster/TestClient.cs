@@ -47,11 +47,13 @@ internal sealed class TestClient : IDisposable
     }
 
     /// <summary>Everything in the account's default namespace, page by page, as text.</summary>
-    public async Task<List<string>> RetrieveAllAsync(Ed25519KeyPair account)
+    public async Task<List<string>> RetrieveAllAsync(Ed25519KeyPair account) => (await RetrieveAfterAsync(account, null)).Texts;
+
+    /// <summary>Everything after a message, page by page, as text, and the hash of the last one.</summary>
+    public async Task<(List<string> Texts, MessageHash? Last)> RetrieveAfterAsync(Ed25519KeyPair account, MessageHash? last)
     {
         var (path, destination) = await WayToAsync(account.SessionId);
         List<string> all = [];
-        MessageHash? last = null;
         RetrievedPage page;
         do
         {
@@ -64,7 +66,7 @@ internal sealed class TestClient : IDisposable
             }
         }
         while (page.More);
-        return all;
+        return (all, last);
     }
 
     /// <summary>Sends any request about <paramref name="account"/> to its swarm.</summary>

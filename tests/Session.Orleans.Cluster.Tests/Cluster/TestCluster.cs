@@ -39,7 +39,7 @@ public sealed class TestCluster : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
-        _embedded = EmbeddedStore.EmbeddedStore.Start();
+        _embedded = EmbeddedStore.EmbeddedStore.Start(new() { Port = 0 });
         _connection = await ConnectionMultiplexer.ConnectAsync(_embedded.ConnectionString);
         BehindTheirBack = new RedisMailboxStore(_connection, Clock);
         for (var i = 0; i < 3; i++)

@@ -46,6 +46,7 @@ internal sealed class TestSilo : IAsyncDisposable
             ["Gateway:AdminPort"] = Text(ports + 1),
             ["Gateway:NodePortBase"] = Text(ports + 3),
             ["Gateway:NodePorts"] = Text(Nodes),
+            ["Gateway:OmqEnabled"] = "false",
             ["Silo:Port"] = Text(ports + 2),
             ["Silo:ClusterId"] = clusterId,
             ["Silo:Redis"] = redis,

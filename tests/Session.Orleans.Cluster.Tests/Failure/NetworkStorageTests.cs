@@ -1,5 +1,6 @@
 using Microsoft.Extensions.DependencyInjection;
 using Orleans.Storage;
+using Session.Orleans.Chain.Snapshots;
 using Session.Orleans.Grains.Network;
 
 namespace Session.Orleans.Cluster.Tests.Failure;
@@ -15,7 +16,7 @@ public sealed class NetworkStorageTests
     [InlineData(StoreFault.LoseReply)]
     public async Task FailedWrite_LeavesNoBlockThatTheStoreDoesNotHold(StoreFault fault)
     {
-        await using var store = EmbeddedStore.EmbeddedStore.Start();
+        await using var store = EmbeddedStore.EmbeddedStore.Start(new() { Port = 0 });
         var storage = new Storage();
         await using var silo = await TestSilo.StartAsync($"write-{fault}", store.ConnectionString, builder =>
             builder.Services.AddKeyedSingleton<IGrainStorage>("network", storage));
@@ -47,13 +48,15 @@ public sealed class NetworkStorageTests
     [Fact]
     public async Task AnotherWriter_IsNoticedAndTakenOver()
     {
-        await using var store = EmbeddedStore.EmbeddedStore.Start();
+        await using var store = EmbeddedStore.EmbeddedStore.Start(new() { Port = 0 });
         var storage = new Storage();
         await using var silo = await TestSilo.StartAsync("writer", store.ConnectionString, builder =>
             builder.Services.AddKeyedSingleton<IGrainStorage>("network", storage));
         var network = silo.Grains.GetGrain<INetworkGrain>(new NetworkOptions().Name);
         storage.WriteAsAnother(state =>
         {
+            var chain = ChainSnapshot.FromJson(state.Chain);
+            state.Chain = (chain with { Height = chain.Height + 100 }).ToJson();
             state.Height += 100;
             state.Version += 100;
         });
@@ -145,7 +148,8 @@ public sealed class NetworkStorageTests
         private static NetworkGrainState Copy(NetworkGrainState state) => new()
         {
             SecretFingerprint = state.SecretFingerprint, Version = state.Version, TableVersion = state.TableVersion, Height = state.Height,
-            Plan = state.Plan, Nodes = state.Nodes,
+            Plan = state.Plan, Nodes = state.Nodes, Faults = state.Faults, LastFault = state.LastFault, Lagging = state.Lagging,
+            Chain = state.Chain, IsPaused = state.IsPaused,
         };
     }
 }

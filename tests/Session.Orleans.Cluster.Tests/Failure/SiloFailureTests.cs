@@ -4,6 +4,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Orleans.Core.Internal;
 using Orleans.Runtime.Placement;
 using Session.Orleans.Client;
+using Session.Orleans.Cluster.Tests.Mailboxes;
 using Session.Orleans.Grains.Network;
 
 namespace Session.Orleans.Cluster.Tests.Failure;
@@ -19,7 +20,7 @@ public sealed partial class SiloFailureTests
     [Fact]
     public async Task KilledSilo_UnderTraffic_LosesNothingAndIsReplacedWithinSeconds()
     {
-        await using var store = EmbeddedStore.EmbeddedStore.Start();
+        await using var store = EmbeddedStore.EmbeddedStore.Start(new() { Port = 0 });
         await using var victim = await ChildSilo.StartAsync("kill", store.ConnectionString);
         await using var a = await TestSilo.StartAsync("kill", store.ConnectionString);
         await using var b = await TestSilo.StartAsync("kill", store.ConnectionString);
@@ -59,7 +60,7 @@ public sealed partial class SiloFailureTests
     [Fact]
     public async Task StoppedSilo_UnderTraffic_LosesNothingAndHandsOver()
     {
-        await using var store = EmbeddedStore.EmbeddedStore.Start();
+        await using var store = EmbeddedStore.EmbeddedStore.Start(new() { Port = 0 });
         await using var leaver = await TestSilo.StartAsync("stop", store.ConnectionString);
         await using var a = await TestSilo.StartAsync("stop", store.ConnectionString);
         await using var b = await TestSilo.StartAsync("stop", store.ConnectionString);
@@ -81,6 +82,27 @@ public sealed partial class SiloFailureTests
             TestContext.Current.TestOutputHelper!.WriteLine(
                 $"stopped in {took.TotalSeconds:F1} s, traffic after {traffic.TotalSeconds:F1} s, new blocks after {watch.Elapsed.TotalSeconds:F1} s");
         });
+    }
+
+    [Fact]
+    public async Task KilledSilo_ItsMailboxes_AreWatchedAgain()
+    {
+        await using var store = EmbeddedStore.EmbeddedStore.Start(new() { Port = 0 });
+        await using var victim = await ChildSilo.StartAsync("watch", store.ConnectionString);
+        await using var a = await TestSilo.StartAsync("watch", store.ConnectionString);
+        await TestCluster.UntilAllSeeAsync([a], 2);
+        var address = a.Services.GetRequiredService<ISiloStatusOracle>().GetApproximateSiloStatuses(onlyActive: true).Keys.Single(silo => !silo.Equals(a.Address));
+        var watch = new WatchedAccount(a);
+        await PlaceAsync([watch.Account.ToString()], address, _ => watch.Mailbox.FindAsync(new([], null, null, default)).AsTask());
+        await watch.StartAsync(withData: false);
+        await watch.StoreAsync();
+        await Wait.UntilAsync(() => watch.News.Count == 1, "the first message is told of");
+        Assert.Contains("mailbox", await TypesOnAsync(a.Grains, address));
+
+        await victim.KillAsync();
+
+        var after = await Wait.UntilAsync(watch.IsToldOfANewOneAsync, "new messages are told of again");
+        TestContext.Current.TestOutputHelper!.WriteLine($"watched again after {after.TotalSeconds:F1} s");
     }
 
     private static async Task RunTrafficAsync(TestClient[] clients, TestClient survivor, Func<SequentialSender[], Task> prepare, Func<SequentialSender[], Task> disturb)

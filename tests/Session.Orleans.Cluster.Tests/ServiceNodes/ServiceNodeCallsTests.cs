@@ -44,7 +44,7 @@ public sealed class ServiceNodeCallsTests(TestCluster cluster)
     [Fact]
     public async Task Traffic_WithDirectCallsOff_IsTheSame()
     {
-        await using var store = EmbeddedStore.EmbeddedStore.Start();
+        await using var store = EmbeddedStore.EmbeddedStore.Start(new() { Port = 0 });
         await using var silo = await TestSilo.StartAsync("by-message", store.ConnectionString, builder =>
             builder.Services.Configure<LocalCallOptions>(options => options.Direct = false));
         var calls = silo.Services.GetRequiredService<ServiceNodeCalls>();

@@ -32,10 +32,10 @@ public sealed class EmbeddedStoreTests : IDisposable
     }
 
     [Fact]
-    public async Task Start_NoDirectory_ServesOnAFreeLoopbackPort()
+    public async Task Start_PortZero_ServesOnAFreeLoopbackPort()
     {
-        await using var first = Store.Start();
-        await using var second = Store.Start();
+        await using var first = Store.Start(new EmbeddedStoreOptions { Port = 0 });
+        await using var second = Store.Start(new EmbeddedStoreOptions { Port = 0 });
 
         Assert.NotEqual(first.EndPoint.Port, second.EndPoint.Port);
         Assert.Equal(IPAddress.Loopback, first.EndPoint.Address);
@@ -53,7 +53,7 @@ public sealed class EmbeddedStoreTests : IDisposable
         var options = new EmbeddedStoreOptions { Directory = durable ? _directory : null };
         await using (var store = Store.Start(options))
         {
-            await using var connection = await ConnectionMultiplexer.ConnectAsync(store.ConnectionString);
+            await using var connection = await ConnectionMultiplexer.ConnectAsync(store.Configure());
             await connection.GetDatabase().StringSetAsync("key", data);
             Assert.Equal(data, (byte[]?)await connection.GetDatabase().StringGetAsync("key"));
         }
@@ -61,7 +61,7 @@ public sealed class EmbeddedStoreTests : IDisposable
         if (durable)
         {
             await using var store = Store.Start(options);
-            await using var connection = await ConnectionMultiplexer.ConnectAsync(store.ConnectionString);
+            await using var connection = await ConnectionMultiplexer.ConnectAsync(store.Configure());
             Assert.Equal(data, (byte[]?)await connection.GetDatabase().StringGetAsync("key"));
         }
     }
@@ -123,7 +123,7 @@ public sealed class EmbeddedStoreTests : IDisposable
         MailboxSnapshot before;
         await using (var store = Store.Start(options))
         {
-            await using var connection = await ConnectionMultiplexer.ConnectAsync(store.ConnectionString);
+            await using var connection = await ConnectionMultiplexer.ConnectAsync(store.Configure());
             var mailboxes = new RedisMailboxStore(connection, TimeProvider.System);
             for (var i = 0; i < 100; i++)
                 await AppendAsync(mailboxes, account, i);
@@ -137,7 +137,7 @@ public sealed class EmbeddedStoreTests : IDisposable
 
         await using (var store = Store.Start(options))
         {
-            await using var connection = await ConnectionMultiplexer.ConnectAsync(store.ConnectionString);
+            await using var connection = await ConnectionMultiplexer.ConnectAsync(store.Configure());
             var mailboxes = new RedisMailboxStore(connection, TimeProvider.System);
             var after = await mailboxes.LoadAsync(account, Cancel);
             Assert.Equal(before.Version, after.Version);
@@ -156,7 +156,7 @@ public sealed class EmbeddedStoreTests : IDisposable
         var options = new EmbeddedStoreOptions { Directory = _directory, AppendOnlyFileMiB = 16, MemoryMiB = 64 };
         await using (var store = Store.Start(options))
         {
-            await using var connection = await ConnectionMultiplexer.ConnectAsync(store.ConnectionString);
+            await using var connection = await ConnectionMultiplexer.ConnectAsync(store.Configure());
             var database = connection.GetDatabase();
             foreach (var chunk in Enumerable.Range(0, Count).Chunk(50))
                 await Task.WhenAll(chunk.Select(i => database.StringSetAsync($"key{i}", Data(i, Size))));
@@ -168,7 +168,7 @@ public sealed class EmbeddedStoreTests : IDisposable
 
         await using (var store = Store.Start(options))
         {
-            await using var connection = await ConnectionMultiplexer.ConnectAsync(store.ConnectionString);
+            await using var connection = await ConnectionMultiplexer.ConnectAsync(store.Configure());
             var database = connection.GetDatabase();
             for (var i = 0; i < Count; i++)
                 Assert.Equal(Data(i, Size), (byte[]?)await database.StringGetAsync($"key{i}"));
@@ -203,7 +203,7 @@ public sealed class EmbeddedStoreTests : IDisposable
         await writer.WaitForExitAsync(Cancel);
 
         await using var store = Store.Start(new EmbeddedStoreOptions { Directory = _directory });
-        await using var connection = await ConnectionMultiplexer.ConnectAsync(store.ConnectionString);
+        await using var connection = await ConnectionMultiplexer.ConnectAsync(store.Configure());
         var mailboxes = new RedisMailboxStore(connection, TimeProvider.System);
         var acknowledged = await AcknowledgedAsync(acknowledgements);
         Assert.True(acknowledged.Count >= Wanted);
@@ -229,7 +229,7 @@ public sealed class EmbeddedStoreTests : IDisposable
             return;
         await using var acknowledgements = new StreamWriter(Environment.GetEnvironmentVariable(WriterAcknowledgements)!) { AutoFlush = true };
         await using var store = Store.Start(new EmbeddedStoreOptions { Directory = directory });
-        await using var connection = await ConnectionMultiplexer.ConnectAsync(store.ConnectionString);
+        await using var connection = await ConnectionMultiplexer.ConnectAsync(store.Configure());
         var mailboxes = new RedisMailboxStore(connection, TimeProvider.System);
         var gate = new Lock();
         await Task.WhenAll(Enumerable.Range(0, 8).Select(async _ =>

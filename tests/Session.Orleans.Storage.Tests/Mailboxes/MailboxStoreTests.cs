@@ -12,6 +12,12 @@ public sealed class EmbeddedMailboxStoreTests(EmbeddedFixture fixture) : Mailbox
 public sealed class DurableEmbeddedMailboxStoreTests(DurableEmbeddedFixture fixture)
     : MailboxStoreTests(fixture), IClassFixture<DurableEmbeddedFixture>;
 
+public sealed class EmbeddedSocketMailboxStoreTests(EmbeddedSocketFixture fixture)
+    : MailboxStoreTests(fixture), IClassFixture<EmbeddedSocketFixture>;
+
+public sealed class DurableEmbeddedSocketMailboxStoreTests(DurableEmbeddedSocketFixture fixture)
+    : MailboxStoreTests(fixture), IClassFixture<DurableEmbeddedSocketFixture>;
+
 public sealed class RedisMailboxStoreTests(RedisFixture fixture) : MailboxStoreTests(fixture), IClassFixture<RedisFixture>;
 
 /// <summary>What every server under the store must do. Each test has accounts of its own.</summary>
@@ -90,6 +96,37 @@ public abstract class MailboxStoreTests : IAsyncLifetime
         Assert.Equal(
             Enumerable.Range(0, 256).Select(static i => (short)((i * 257) + short.MinValue)),
             snapshot.Messages.Select(static message => message.Namespace).Order());
+    }
+
+    [Fact]
+    public async Task Append_WithMissingMembers_KeepsThem_UntilTheMessageIsStoredAgain()
+    {
+        var message = NewMessage(Payload(1)) with { Missing = new(Height: 1_234_567_890_123, [3, 65_535]) };
+        await _store.AppendAsync(_account, message, Payload(1), default, Cancel);
+        await StoreAsync(2);
+        await AssertMissingAsync(1_234_567_890_123, 3, 65_535);
+
+        // Neither a new expiry nor reading anew loses them.
+        await _store.SetExpiriesAsync(_account, new[] { new ExpiryChange(message.Hash, message.Expiry + Hour) }, Cancel);
+        await AssertMissingAsync(1_234_567_890_123, 3, 65_535);
+
+        var fewer = await _store.AppendAsync(_account, message with { Missing = new(9, [3]) }, Payload(1), default, Cancel);
+        Assert.True(fewer.AlreadyStored);
+        Assert.True(fewer.Version.After > fewer.Version.Before);
+        await AssertMissingAsync(9, 3);
+
+        var none = await _store.AppendAsync(_account, message with { Missing = null }, Payload(1), default, Cancel);
+        Assert.True(none.Version.After > none.Version.Before);
+        Assert.All((await _store.LoadAsync(_account, Cancel)).Messages, entry => Assert.Null(entry.Missing));
+
+        async Task AssertMissingAsync(long height, params ushort[] nodes)
+        {
+            var entries = (await _store.LoadAsync(_account, Cancel)).Messages;
+            Assert.Null(entries.Single(entry => entry.Hash != message.Hash).Missing);
+            var missing = entries.Single(entry => entry.Hash == message.Hash).Missing!;
+            Assert.Equal(height, missing.Height);
+            Assert.Equal(nodes, missing.Nodes.AsSpan());
+        }
     }
 
     [Theory]
@@ -208,7 +245,7 @@ public abstract class MailboxStoreTests : IAsyncLifetime
     public async Task Append_TwoWriters_LoseNothingAndDecideDuplicatesOnce()
     {
         const int Tasks = 16, PerTask = 25, Shared = 40;
-        await using var secondConnection = await ConnectionMultiplexer.ConnectAsync(_fixture.ConnectionString);
+        await using var secondConnection = await ConnectionMultiplexer.ConnectAsync(_fixture.Configuration);
         IMailboxStore[] writers = [_store, new RedisMailboxStore(secondConnection, _time)];
 
         async Task<List<AppendResult>> WriteAsync(int task)
@@ -412,7 +449,7 @@ public abstract class MailboxStoreTests : IAsyncLifetime
     public async Task Append_IntoALargeMailbox_SendsOneCommand()
     {
         await Task.WhenAll(Enumerable.Range(0, 2_000).Select(i => StoreAsync(i)));
-        await using var connection = await ConnectionMultiplexer.ConnectAsync(_fixture.ConnectionString);
+        await using var connection = await ConnectionMultiplexer.ConnectAsync(_fixture.Configuration);
         var profile = new ProfilingSession();
         connection.RegisterProfiler(() => profile);
         var store = new RedisMailboxStore(connection, _time);
@@ -425,6 +462,33 @@ public abstract class MailboxStoreTests : IAsyncLifetime
 
         Assert.Equal(["EVALSHA"], intoEmpty);
         Assert.Equal(["EVALSHA"], intoLarge);
+    }
+
+    [Fact]
+    public async Task ChangeOf10000Messages_TakesARoundTripPer1000AndLetsOtherMailboxesThrough()
+    {
+        const int Count = 10_000;
+        List<MessageHash> hashes = [];
+        foreach (var chunk in Enumerable.Range(0, Count).Chunk(500))
+            hashes.AddRange(await Task.WhenAll(chunk.Select(async i => (await StoreAsync(i)).Hash)));
+        await using var connection = await ConnectionMultiplexer.ConnectAsync(_fixture.Configuration);
+        var profile = new ProfilingSession();
+        connection.RegisterProfiler(() => profile);
+        var store = new RedisMailboxStore(connection, _time);
+        // The server has to know the scripts already, as it does after the first change of its life.
+        await store.SetExpiriesAsync(_account, new ExpiryChange[] { new(hashes[0], Now + Hour) }, Cancel);
+        await store.RemoveAsync(_account, new[] { MessageHash.Compute(_account, 1, [1]) }, Cancel);
+        profile.FinishProfiling();
+
+        var expired = await WhileAnotherMailboxIsUsedAsync(
+            async () => await store.SetExpiriesAsync(_account, hashes.Select(hash => new ExpiryChange(hash, Now + (Hour / 2))).ToArray(), Cancel));
+        Assert.Equal(Count, expired.Found.Count(static found => found));
+        Assert.InRange(profile.FinishProfiling().Count(), 1, Count / 1000);
+
+        var removed = await WhileAnotherMailboxIsUsedAsync(async () => await store.RemoveAsync(_account, hashes.ToArray(), Cancel));
+        Assert.Equal(Count, removed.Found.Count(static found => found));
+        Assert.InRange(profile.FinishProfiling().Count(), 1, Count / 1000);
+        Assert.Empty((await _store.LoadAsync(_account, Cancel)).Messages);
     }
 
     [Fact]
@@ -545,6 +609,20 @@ public abstract class MailboxStoreTests : IAsyncLifetime
 
     [Fact]
     public async Task Model_RandomOperations_BehavesLikeIt() => await new MailboxModel(_store, _time).CheckAsync();
+
+    // The server answers another mailbox between any two steps of a long change.
+    private async Task<ChangeResult> WhileAnotherMailboxIsUsedAsync(Func<Task<ChangeResult>> change)
+    {
+        await using var connection = await ConnectionMultiplexer.ConnectAsync(_fixture.Configuration);
+        var (store, account) = (new RedisMailboxStore(connection, _time), RandomAccount());
+        await store.GetVersionAsync(account, Cancel);
+        var running = change();
+        var answers = 0;
+        for (; !running.IsCompleted; answers++)
+            await store.GetVersionAsync(account, Cancel);
+        Assert.True(answers >= 3, $"Another mailbox was answered only {answers} times while 10,000 messages were changed.");
+        return await running;
+    }
 
     private static AccountId RandomAccount()
     {

@@ -13,7 +13,8 @@ public abstract class StoreFixture : IAsyncLifetime
     /// <summary>Null when the server runs.</summary>
     public string? SkipReason { get; protected set; }
 
-    public string ConnectionString { get; protected set; } = "";
+    /// <summary>How another client of the server connects.</summary>
+    public ConfigurationOptions Configuration { get; protected set; } = new();
 
     public IConnectionMultiplexer Connection { get; private set; } = null!;
 
@@ -21,7 +22,7 @@ public abstract class StoreFixture : IAsyncLifetime
     {
         await StartAsync();
         if (SkipReason is null)
-            Connection = await ConnectionMultiplexer.ConnectAsync(ConnectionString);
+            Connection = await ConnectionMultiplexer.ConnectAsync(Configuration);
     }
 
     public async ValueTask DisposeAsync()
@@ -37,33 +38,17 @@ public abstract class StoreFixture : IAsyncLifetime
     protected abstract ValueTask StopAsync();
 }
 
-public sealed class EmbeddedFixture : StoreFixture
-{
-    private EmbeddedStore.EmbeddedStore? _store;
-
-    protected override ValueTask StartAsync()
-    {
-        _store = EmbeddedStore.EmbeddedStore.Start();
-        ConnectionString = _store.ConnectionString;
-        return default;
-    }
-
-    protected override async ValueTask StopAsync()
-    {
-        if (_store is not null)
-            await _store.DisposeAsync();
-    }
-}
-
-public sealed class DurableEmbeddedFixture : StoreFixture
+/// <summary>The embedded server, with what it can be told and how it is reached.</summary>
+public abstract class EmbeddedStoreFixture(bool durable, bool socket) : StoreFixture
 {
     private readonly string _directory = Directory.CreateTempSubdirectory("storage-tests-").FullName;
     private EmbeddedStore.EmbeddedStore? _store;
 
     protected override ValueTask StartAsync()
     {
-        _store = EmbeddedStore.EmbeddedStore.Start(new EmbeddedStoreOptions { Directory = _directory });
-        ConnectionString = _store.ConnectionString;
+        _store = EmbeddedStore.EmbeddedStore.Start(
+            new EmbeddedStoreOptions { Directory = durable ? _directory : null, Port = socket ? 0 : null });
+        Configuration = socket ? ConfigurationOptions.Parse(_store.ConnectionString) : _store.Configure();
         return default;
     }
 
@@ -74,6 +59,14 @@ public sealed class DurableEmbeddedFixture : StoreFixture
         Directory.Delete(_directory, recursive: true);
     }
 }
+
+public sealed class EmbeddedFixture() : EmbeddedStoreFixture(durable: false, socket: false);
+
+public sealed class DurableEmbeddedFixture() : EmbeddedStoreFixture(durable: true, socket: false);
+
+public sealed class EmbeddedSocketFixture() : EmbeddedStoreFixture(durable: false, socket: true);
+
+public sealed class DurableEmbeddedSocketFixture() : EmbeddedStoreFixture(durable: true, socket: true);
 
 /// <summary>A real <c>redis-server</c> from the PATH. Its absence skips the tests, except on CI, where it fails them.</summary>
 public sealed class RedisFixture : StoreFixture
@@ -115,7 +108,7 @@ public sealed class RedisFixture : StoreFixture
 
         Assert.False(_process.HasExited, "redis-server ended while it started.");
         _ = _process.StandardOutput.ReadToEndAsync(); // or its log would fill the pipe and stop it
-        ConnectionString = string.Create(CultureInfo.InvariantCulture, $"127.0.0.1:{port}");
+        Configuration = new ConfigurationOptions { EndPoints = { { "127.0.0.1", port } } };
     }
 
     protected override async ValueTask StopAsync()

@@ -3,9 +3,9 @@ using System.Text.Unicode;
 
 namespace Session.Orleans.Protocol.StorageRpc.Parsing;
 
-/// <summary>Where a JSON value lies in the text it was found in.</summary>
+/// <summary>Where a value lies in the text it was found in: JSON, or bencoded data in JSON's terms (<see cref="BencodeScan"/>).</summary>
 /// <param name="Type">First token of the value; <see cref="JsonTokenType.None"/> if there is no value (missing, or null).</param>
-/// <param name="Start">Offset of the first byte, a string's quote included.</param>
+/// <param name="Start">Offset of the first byte, a JSON string's quote included.</param>
 /// <param name="Length">Length in bytes, both quotes or brackets included.</param>
 /// <param name="IsEscaped">True for a string with escape sequences.</param>
 internal readonly record struct JsonSlot(JsonTokenType Type, int Start, int Length, bool IsEscaped)

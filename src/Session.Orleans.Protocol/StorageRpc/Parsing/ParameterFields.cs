@@ -35,20 +35,21 @@ internal enum FieldKind
 internal readonly record struct Field(string Name, FieldKind Kind);
 
 /// <summary>
-/// The known members of one <c>params</c> object. They are type-checked in the order given, which is that of their names; afterwards the
+/// The known members of one <c>params</c> object, in either form. They are type-checked in the order given, which is that of their names; afterwards the
 /// accessors return values of the right type, or nothing for absent ones. The first error sticks.
 /// </summary>
 internal ref struct ParameterFields
 {
-    private readonly ReadOnlySpan<byte> _json;
+    private readonly ReadOnlySpan<byte> _data;
     private readonly ReadOnlySpan<Field> _fields;
     private readonly ReadOnlySpan<JsonSlot> _slots;
     private byte[]? _scratch;
     private int _scratchUsed;
 
-    public ParameterFields(ReadOnlySpan<byte> json, ReadOnlySpan<Field> fields, ReadOnlySpan<JsonSlot> slots)
+    public ParameterFields(ReadOnlySpan<byte> data, RequestForm form, ReadOnlySpan<Field> fields, ReadOnlySpan<JsonSlot> slots)
     {
-        _json = json;
+        _data = data;
+        Form = form;
         _fields = fields;
         _slots = slots;
         for (var i = 0; i < fields.Length && !Failed; i++)
@@ -57,6 +58,9 @@ internal ref struct ParameterFields
                 Fail(problem);
         }
     }
+
+    /// <summary>JSON, or bencoded.</summary>
+    public RequestForm Form { get; }
 
     /// <summary>The first error, if any.</summary>
     public StorageError? Error { get; private set; }
@@ -79,8 +83,8 @@ internal ref struct ParameterFields
 
     public readonly bool Has(int field) => _slots[field].IsPresent;
 
-    /// <summary>The value's JSON; empty if absent.</summary>
-    public readonly ReadOnlySpan<byte> Raw(int field) => _slots[field].Raw(_json);
+    /// <summary>The value's JSON; of a bencoded value see <see cref="BencodeScan"/>. Empty if absent.</summary>
+    public readonly ReadOnlySpan<byte> Raw(int field) => _slots[field].Raw(_data);
 
     public readonly JsonTokenType Type(int field) => _slots[field].Type;
 
@@ -104,15 +108,17 @@ internal ref struct ParameterFields
         return -1;
     }
 
-    /// <summary>A string's text in UTF-8, escapes resolved; empty if absent. Ask once per field.</summary>
+    /// <summary>A JSON string's text in UTF-8, escapes resolved, or a bencoded string's bytes; empty if absent. Ask once per field.</summary>
     public ReadOnlySpan<byte> Text(int field) => _slots[field] switch
     {
         { IsPresent: false } => default,
-        { IsEscaped: false } slot => slot.Inner(_json),
-        var slot => Unescape(slot.Raw(_json)),
+        var slot when Form is RequestForm.Bencode => slot.Raw(_data),
+        { IsEscaped: false } slot => slot.Inner(_data),
+        var slot => Unescape(slot.Raw(_data)),
     };
 
-    public readonly bool Boolean(int field) => _slots[field].Type is JsonTokenType.True;
+    public readonly bool Boolean(int field) =>
+        Form is RequestForm.Bencode ? Has(field) && IsOne(Raw(field)) : _slots[field].Type is JsonTokenType.True;
 
     public readonly long? Integer(int field) => Has(field) && TryInteger(Raw(field), out var value) ? value : null;
 
@@ -136,6 +142,8 @@ internal ref struct ParameterFields
     public readonly ImmutableArray<ReadOnlyMemory<byte>> TextList(int field)
     {
         var json = Raw(field);
+        if (Form is RequestForm.Bencode)
+            return BencodeScan.TextList(json, Type(field));
         var texts = new byte[json.Length];   // never shorter than what it stands for
         var (used, list) = (0, ImmutableArray.CreateBuilder<ReadOnlyMemory<byte>>());
         var reader = JsonScan.Reader(json);
@@ -156,6 +164,8 @@ internal ref struct ParameterFields
     {
         if (!Has(field))
             return [];
+        if (Form is RequestForm.Bencode)
+            return BencodeScan.IntegerList(Raw(field), Type(field));
         var list = ImmutableArray.CreateBuilder<long>();
         var reader = JsonScan.Reader(Raw(field));
         while (reader.Read())
@@ -218,8 +228,8 @@ internal ref struct ParameterFields
             key = ReadEd25519Key(Text(ed25519));
         }
 
-        if (!RequestSignature.TryParse(Text(signature), out var proof))
-            Fail("invalid signature: expected base64 encoded Ed25519 signature");
+        if (!TryReadSignature(Text(signature), out var proof))
+            Fail(Form is RequestForm.Bencode ? BadRawSignature : "invalid signature: expected base64 encoded Ed25519 signature");
         var credential = subaccount < 0 ? null : ReadSubaccount(Text(subaccount), subaccountSignature);
         return Failed ? null : new(proof, key, credential);
     }
@@ -240,19 +250,45 @@ internal ref struct ParameterFields
     {
         if (text.IsEmpty)
             return null;
-        if (!SubaccountToken.TryParse(text, out var token))
-            Fail("invalid subaccount: expected base64 or hex-encoded subaccount token");
+        if (!TryReadToken(text, out var token))
+        {
+            Fail(Form is RequestForm.Bencode
+                ? "invalid subaccount token: invalid token length"
+                : "invalid subaccount: expected base64 or hex-encoded subaccount token");
+        }
+
         if (!Has(signature))
             Fail("invalid subaccount: subaccount_sig is required when using subaccount");
-        if (!RequestSignature.TryParse(Text(signature), out var proof))
-            Fail("invalid subaccount signature: expected base64 encoded Ed25519 signature");
+        if (!TryReadSignature(Text(signature), out var proof))
+            Fail(Form is RequestForm.Bencode ? BadRawSignature : "invalid subaccount signature: expected base64 encoded Ed25519 signature");
         return new(token, proof);
     }
+
+    /// <summary>Reads a token: base64 or hex in JSON, raw in bencode.</summary>
+    public readonly bool TryReadToken(ReadOnlySpan<byte> text, out SubaccountToken token)
+    {
+        if (Form is RequestForm.Json)
+            return SubaccountToken.TryParse(text, out token);
+        var fits = text.Length == SubaccountToken.Length;
+        token = fits ? new(text) : default;
+        return fits;
+    }
+
+    private readonly bool TryReadSignature(ReadOnlySpan<byte> text, out RequestSignature signature)
+    {
+        if (Form is RequestForm.Json)
+            return RequestSignature.TryParse(text, out signature);
+        var fits = text.Length == RequestSignature.Length;
+        signature = fits ? new(text) : default;
+        return fits;
+    }
+
+    private const string BadRawSignature = "invalid signature: expected 64-byte Ed25519 signature";
 
     private ReadOnlySpan<byte> Unescape(ReadOnlySpan<byte> quoted)
     {
         // All texts of a request together are shorter than its JSON.
-        _scratch ??= ArrayPool<byte>.Shared.Rent(_json.Length);
+        _scratch ??= ArrayPool<byte>.Shared.Rent(_data.Length);
         if (_scratch.Length - _scratchUsed < quoted.Length)
             throw new InvalidOperationException("A field's text was asked for twice.");
         var reader = JsonScan.Reader(quoted);
@@ -268,6 +304,8 @@ internal ref struct ParameterFields
         var type = Type(field);
         var raw = Raw(field);
         var isNumber = type is JsonTokenType.Number;
+        if (Form is RequestForm.Bencode)
+            return CheckBencodedType(field, type, raw);
         string? expected = null;
         switch (_fields[field].Kind)
         {
@@ -322,6 +360,33 @@ internal ref struct ParameterFields
 
         return expected is null ? null : $"Invalid value given for '{_fields[field].Name}': expected {expected}";
     }
+
+    // What differs: no true and false, no numbers in strings, no guess whether a time is in seconds (storage-rpc.md, 17).
+    private readonly string? CheckBencodedType(int field, JsonTokenType type, ReadOnlySpan<byte> raw)
+    {
+        var isNumber = type is JsonTokenType.Number;
+        var isText = type is JsonTokenType.String;
+        var kind = _fields[field].Kind;
+        if (kind is FieldKind.Namespace or FieldKind.NamespaceOrAll && isNumber && IsInteger(raw) && !IsNamespace(raw))
+            return $"Invalid value given for '{_fields[field].Name}': value out of range";
+        var (fits, expected) = kind switch
+        {
+            FieldKind.Text => (isText, "string"),
+            FieldKind.Boolean => (isNumber && (IsOne(raw) || raw.SequenceEqual("0"u8)), "boolean"),
+            FieldKind.Integer or FieldKind.IntegerOrDecimal => (isNumber && TryInteger(raw, out _), "integer"),
+            FieldKind.Unsigned or FieldKind.UnsignedOrDecimal => (isNumber && TryUnsigned(raw, out _), "positive integer"),
+            FieldKind.Timestamp => (isNumber && TryInteger(raw, out _), "integer timestamp (in milliseconds)"),
+            FieldKind.Namespace => (isNumber && IsInteger(raw), "16-bit integer"),
+            FieldKind.NamespaceOrAll => (isText ? raw.SequenceEqual("all"u8) : isNumber && IsInteger(raw), "integer or \"all\""),
+            FieldKind.TextList => (isText || BencodeScan.IsListOf(raw, type, JsonTokenType.String), "string array"),
+            FieldKind.IntegerList => (isNumber ? TryInteger(raw, out _) : BencodeScan.IsListOf(raw, type, JsonTokenType.Number), "integer array"),
+            FieldKind.TimestampList => (isNumber ? TryInteger(raw, out _) : BencodeScan.IsListOf(raw, type, JsonTokenType.Number), "timestamp array"),
+            _ => (true, ""),
+        };
+        return fits ? null : $"Invalid value given for '{_fields[field].Name}': expected {expected}";
+    }
+
+    private static bool IsOne(ReadOnlySpan<byte> literal) => literal.SequenceEqual("1"u8);
 
     private delegate bool TokenTest(ref Utf8JsonReader reader);
 
@@ -387,8 +452,8 @@ internal ref struct ParameterFields
 
     // A string's text without the scratch buffer, for the few places where it is short or on its way into an error.
     private readonly ReadOnlySpan<byte> PlainText(int field) => _slots[field].IsEscaped
-        ? Encoding.UTF8.GetBytes(RequestTable.NameOf(_json, _slots[field]))
-        : _slots[field].Inner(_json);
+        ? Encoding.UTF8.GetBytes(RequestTable.NameOf(_data, RequestForm.Json, _slots[field]))
+        : _slots[field].Inner(_data);
 
     private readonly string BadDecimal(int field)
     {

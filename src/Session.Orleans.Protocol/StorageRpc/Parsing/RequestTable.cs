@@ -19,14 +19,15 @@ internal sealed class RequestTableEntry(string name, ReadOnlySpan<Field> fields,
 
     internal ReadOnlySpan<Field> Fields => _fields;
 
-    /// <summary>Parses an object in JSON that was checked before.</summary>
+    /// <summary>Parses an object that was checked before.</summary>
     public bool TryParse(
-        ReadOnlySpan<byte> parameters, in StorageParseOptions options, [NotNullWhen(true)] out StorageRequest? request, out StorageError error)
+        ReadOnlySpan<byte> parameters, RequestForm form, in StorageParseOptions options,
+        [NotNullWhen(true)] out StorageRequest? request, out StorageError error)
     {
         Span<JsonSlot> slots = stackalloc JsonSlot[_names.Length];
         slots.Clear();
-        JsonScan.FindMembers(parameters, _names, slots);
-        var fields = new ParameterFields(parameters, _fields, slots);
+        form.FindMembers(parameters, _names, slots);
+        var fields = new ParameterFields(parameters, form, _fields, slots);
         try
         {
             request = fields.Failed ? null : create(ref fields, options);
@@ -87,14 +88,18 @@ internal static class RequestTable
         return null;
     }
 
-    /// <summary>The method named by a JSON string, or null.</summary>
-    public static RequestTableEntry? Find(ReadOnlySpan<byte> json, JsonSlot name) =>
-        name.IsEscaped ? Find(Encoding.UTF8.GetBytes(NameOf(json, name))) : Find(name.Inner(json));
+    /// <summary>The method named by a string, or null.</summary>
+    public static RequestTableEntry? Find(ReadOnlySpan<byte> data, RequestForm form, JsonSlot name) =>
+        form is RequestForm.Bencode ? Find(name.Raw(data))
+        : name.IsEscaped ? Find(Encoding.UTF8.GetBytes(NameOf(data, form, name)))
+        : Find(name.Inner(data));
 
-    /// <summary>The text of a JSON string.</summary>
-    public static string NameOf(ReadOnlySpan<byte> json, JsonSlot name)
+    /// <summary>The text of a string.</summary>
+    public static string NameOf(ReadOnlySpan<byte> data, RequestForm form, JsonSlot name)
     {
-        var reader = JsonScan.Reader(name.Raw(json));
+        if (form is RequestForm.Bencode)
+            return Encoding.UTF8.GetString(name.Raw(data));
+        var reader = JsonScan.Reader(name.Raw(data));
         reader.Read();
         return reader.GetString()!;
     }

@@ -8,7 +8,7 @@ using Session.Orleans.Protocol.Identity;
 using Session.Orleans.Protocol.Onion;
 using Session.Orleans.Protocol.StorageRpc;
 
-namespace Session.Orleans.EndToEnd.Tests;
+namespace Session.Orleans.Testing;
 
 /// <summary>A running network as its clients see it.</summary>
 internal sealed class TestNetwork : IDisposable
@@ -22,6 +22,7 @@ internal sealed class TestNetwork : IDisposable
             node.GetProperty("index").GetInt32(),
             new(node.GetProperty("url").GetString()!),
             new(node.GetProperty("pathUrl").GetString()!),
+            node.GetProperty("omqUrl").GetString(),
             Ed25519PublicKey.ParseHex(node.GetProperty("ed25519").GetString()),
             X25519PublicKey.ParseHex(node.GetProperty("x25519").GetString()),
             node.GetProperty("swarm").GetString()!))];
@@ -97,7 +98,7 @@ internal sealed class TestNetwork : IDisposable
 }
 
 /// <summary>A service node of <c>testnet.json</c>.</summary>
-internal sealed record Snode(int Index, Uri Url, Uri PathUrl, Ed25519PublicKey Ed25519, X25519PublicKey X25519, string Swarm)
+internal sealed record Snode(int Index, Uri Url, Uri PathUrl, string? OmqUrl, Ed25519PublicKey Ed25519, X25519PublicKey X25519, string Swarm)
 {
     public OnionHop ToHop(OnionCipher? cipher = null) => new(Ed25519, X25519, cipher);
 }

@@ -6,7 +6,7 @@ using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using System.Text.Json;
 
-namespace Session.Orleans.EndToEnd.Tests;
+namespace Session.Orleans.Testing;
 
 /// <summary>A real <c>session-testnet up</c> in a process and a folder of its own, on free ports.</summary>
 internal sealed partial class TestnetProcess : IAsyncDisposable
@@ -149,7 +149,8 @@ internal sealed partial class TestnetProcess : IAsyncDisposable
         {
             var first = Interlocked.Add(ref _nextPort, count) - count;
             first = FirstPossiblePort + ((first - FirstPossiblePort) % (EndOfPorts - FirstPossiblePort - count));
-            if (Enumerable.Range(first, count).All(IsFree))
+            // A node's OxenMQ port is 500 above its own.
+            if (Enumerable.Range(first, count).All(port => IsFree(port) && IsFree(port + 500)))
                 return first;
         }
 

@@ -7,7 +7,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 
-namespace Session.Orleans.EndToEnd.Tests;
+namespace Session.Orleans.Testing;
 
 /// <summary>A plain HTTP server outside the network. Each test gives it a path of its own.</summary>
 internal sealed class OutsideServer : IAsyncDisposable

@@ -6,62 +6,36 @@ using Microsoft.Extensions.Logging;
 
 namespace Session.Orleans.EmbeddedStore;
 
-/// <summary>
-/// A server that lets no reply out before the append-only file holds everything written so far.
-/// <para>
-/// Garnet can do that itself (<c>WaitForCommit</c>), but then every single command inside a script waits for a commit of its own: an
-/// append of five commands took 1,200 microseconds of CPU instead of about a hundred. Here the wait is at the one place where it
-/// matters, the network, once per batch of replies.
-/// </para>
-/// </summary>
-internal sealed class DurableServer : GarnetServer
+/// <summary>Garnet with an end for clients of this process and, if wanted, one that listens.</summary>
+internal sealed class StoreServer : GarnetServer
 {
-    private DurableServer(GarnetServerOptions options, CommitGate gate, IGarnetServer listener, ILoggerFactory? loggerFactory)
-        : base(options, loggerFactory, [listener])
+    private StoreServer(GarnetServerOptions options, CommitGate? gate, InProcessServer local, IGarnetServer[] ends, ILoggerFactory? loggerFactory)
+        : base(options, loggerFactory, ends)
     {
-        gate.Log = storeWrapper.appendOnlyFile.Log;
+        Local = local;
+        if (gate is not null)
+            gate.Log = storeWrapper.appendOnlyFile.Log;
     }
 
-    public static DurableServer Create(GarnetServerOptions options, EndPoint endPoint, ILoggerFactory? loggerFactory)
+    /// <summary>Where clients of this process connect.</summary>
+    public InProcessServer Local { get; }
+
+    /// <param name="options">The server's options; with an append-only file, no reply leaves before its writes are in it.</param>
+    /// <param name="listenAt">Where to listen; null does not listen.</param>
+    /// <param name="loggerFactory">Receives the server's log.</param>
+    public static StoreServer Create(GarnetServerOptions options, EndPoint? listenAt, ILoggerFactory? loggerFactory)
     {
-        var gate = new CommitGate();
-        return new DurableServer(options, gate, new Listener(endPoint, gate), loggerFactory);
-    }
-
-    private sealed class CommitGate
-    {
-        public GarnetLog? Log { get; set; }
-
-        /// <summary>Returns when the file holds everything that any connection wrote before the call.</summary>
-        public void Pass()
-        {
-            var log = Log;
-            if (log is null)
-                return;
-            var tail = log.GetTailAddress(0);
-            if (log.CommittedUntilAddress[0] >= tail)
-                return;
-            // The caller is a thread of the network that has nothing else to do until its replies are out.
-            Wait(log.CommitAsync());
-            // A commit that somebody else had begun covers ours, but may still be on its way.
-            if (log.CommittedUntilAddress[0] < tail)
-                Wait(log.WaitForCommitAsync(tail));
-        }
-
-        private static void Wait(ValueTask task)
-        {
-            if (task.IsCompletedSuccessfully)
-                task.GetAwaiter().GetResult();
-            else
-                task.AsTask().GetAwaiter().GetResult();
-        }
+        var gate = options.EnableAOF ? new CommitGate() : null;
+        var local = new InProcessServer(gate);
+        IGarnetServer[] ends = listenAt is null ? [local] : [local, new Listener(listenAt, gate)];
+        return new StoreServer(options, gate, local, ends, loggerFactory);
     }
 
     /// <summary>The usual listener; it only puts the gate in front of each connection's sender.</summary>
-    private sealed class Listener(EndPoint endPoint, CommitGate gate) : GarnetServerTcp(endPoint), IGarnetServer
+    private sealed class Listener(EndPoint endPoint, CommitGate? gate) : GarnetServerTcp(endPoint), IGarnetServer
     {
         void IGarnetServer.Register(WireFormat wireFormat, ISessionProvider backendProvider) =>
-            Register(wireFormat, new GatedProvider(backendProvider, gate));
+            Register(wireFormat, gate is null ? backendProvider : new GatedProvider(backendProvider, gate));
     }
 
     private sealed class GatedProvider(ISessionProvider inner, CommitGate gate) : ISessionProvider

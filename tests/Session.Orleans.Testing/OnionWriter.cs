@@ -2,7 +2,7 @@ using System.Text;
 using Session.Orleans.Protocol.Identity;
 using Session.Orleans.Protocol.Onion;
 
-namespace Session.Orleans.EndToEnd.Tests;
+namespace Session.Orleans.Testing;
 
 /// <summary>Wraps onion requests step by step, so that a test can put anything into any layer.</summary>
 internal static class OnionWriter
