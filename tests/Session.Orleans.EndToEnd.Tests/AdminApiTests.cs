@@ -83,18 +83,24 @@ public sealed class AdminApiTests(NetworkFixture fixture) : IAsyncLifetime
 
         Assert.Equal(200, reply.Status);
         var paths = reply.Json.GetProperty("paths");
-        foreach (var (path, method) in ((string, string)[])[
-            ("/v1/status", "get"), ("/v1/nodes", "get"), ("/v1/nodes/{node}", "get"), ("/v1/swarms", "get"), ("/v1/swarms/{swarm}", "get"),
-            ("/v1/accounts/{account}/swarm", "get"), ("/v1/faults", "get"), ("/v1/faults", "post"), ("/v1/faults", "delete"), ("/v1/faults/{name}", "delete")])
+        var operations = paths.EnumerateObject().Where(path => path.Name.StartsWith("/v1/", StringComparison.Ordinal))
+            .SelectMany(path => path.Value.EnumerateObject().Select(operation => (Path: path.Name, Method: operation.Name, operation.Value))).ToArray();
+        Assert.Superset(
+            new HashSet<(string, string)>
+            {
+                ("/v1/status", "get"), ("/v1/nodes", "get"), ("/v1/nodes/{node}", "get"), ("/v1/swarms", "get"), ("/v1/swarms/{swarm}", "get"),
+                ("/v1/accounts/{account}/swarm", "get"), ("/v1/faults", "get"), ("/v1/faults", "post"), ("/v1/faults", "delete"), ("/v1/faults/{name}", "delete"),
+            },
+            operations.Select(operation => (operation.Path, operation.Method)).ToHashSet());
+        foreach (var (path, _, operation) in operations)
         {
-            var operation = paths.GetProperty(path).GetProperty(method);
             Assert.NotEmpty(operation.GetProperty("summary").GetString()!);
             Assert.True(operation.GetProperty("responses").TryGetProperty("401", out _), path);
             Assert.Equal("adminToken", operation.GetProperty("security")[0].EnumerateObject().Single().Name);
         }
 
         Assert.False(paths.GetProperty("/health/live").GetProperty("get").TryGetProperty("security", out _));
-        foreach (var schema in (string[])["NetworkStatus", "NodeReport", "SwarmReport", "FaultReport", "FaultOrder"])
+        foreach (var schema in (string[])["NetworkStatus", "NodeReport", "SwarmReport", "FaultReport", "FaultOrder", "ChainReport", "RegistrationOrder"])
         {
             foreach (var property in reply.Json.GetProperty("components").GetProperty("schemas").GetProperty(schema).GetProperty("properties").EnumerateObject())
                 Assert.True(property.Value.TryGetProperty("description", out _), $"{schema}.{property.Name} has no description.");
