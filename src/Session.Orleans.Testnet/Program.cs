@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Help;
 using Session.Orleans.Client;
 using Session.Orleans.Testnet;
 using Session.Orleans.Testnet.Commands;
@@ -7,12 +8,23 @@ var root = new RootCommand("Runs a Session network on this machine: service node
 {
     UpCommand.Create(),
     StatusCommand.Create(),
+    NodesCommand.Create(),
+    SwarmsCommand.Create(),
+    FaultsCommand.Create(),
     DemoCommand.Create(),
+    ScenarioCommand.Create(),
     BenchCommand.Create(),
+    CompletionCommand.Create(),
 };
 
+// Aliases from another system, which would be in every list that a shell offers.
+foreach (var alias in (string[])["/?", "/h", "-?"])
+    root.Options.OfType<HelpOption>().Single().Aliases.Remove(alias);
+
 var parsed = root.Parse(args);
-if (parsed.Errors.Count > 0)
+// A command line that a shell asks to complete is not whole yet.
+var completes = args is [var first, ..] && first.StartsWith("[suggest", StringComparison.Ordinal);
+if (parsed.Errors.Count > 0 && !completes)
 {
     // One line: some messages list every possible value on a line of its own.
     var errors = parsed.Errors.Select(error => error.Message.Trim().ReplaceLineEndings(" "));

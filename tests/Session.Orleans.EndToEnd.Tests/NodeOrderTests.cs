@@ -12,7 +12,7 @@ public sealed class NodeOrderTests
     public async Task Nodes_AreAddedTakenOutAndRemoved_AndClientsSeeIt()
     {
         // Blocks of an hour: what happens here happens through orders.
-        await using var process = await TestnetProcess.StartAsync(options: "--ephemeral --block-time 3600 --max-nodes 11 --no-omq", nodes: Nodes);
+        await using var process = await TestnetProcess.StartAsync(options: "--ephemeral --block-time 3600 --max-nodes 11 --no-omq", nodes: Nodes, firstPort: TestnetProcess.FindPorts(11 + 3));
         using var network = new TestNetwork(process);
         using var http = new HttpClient { BaseAddress = process.Admin };
         var token = await File.ReadAllTextAsync(process.Description.GetProperty("adminTokenFile").GetString()!, TestContext.Current.CancellationToken);
@@ -26,7 +26,7 @@ public sealed class NodeOrderTests
 
         // A port more there is not.
         Assert.Equal(400, await StatusAsync("/v1/nodes", """{"count":1}"""));
-        Assert.Equal(400, await StatusAsync("/v1/nodes/99/decommission", ""));
+        Assert.Equal(404, await StatusAsync("/v1/nodes/99/decommission", ""));
 
         await OrderAsync("/v1/nodes/2/decommission", "");
         Assert.Equal(400, await StatusAsync("/v1/nodes/2/decommission", ""));

@@ -13,13 +13,13 @@ internal static class NetworkEndpoints
 {
     public static void Map(RouteGroupBuilder api)
     {
-        var network = api.MapGroup("").AddEndpointFilter(ExplainAsync);
+        var network = api.MapGroup("").AddEndpointFilter(ExplainAsync).ProducesProblem(400).ProducesProblem(401).ProducesProblem(503);
         network.MapGet("/nodes", (NetworkViewSource views) =>
             TypedResults.Ok<IReadOnlyList<NodeReport>>([.. View(views).Nodes.Select(node => NodeReport.Of(node, View(views)))]))
             .WithName("ListNodes").WithSummary("All service nodes");
         network.MapGet("/nodes/{node}", (string node, NetworkViewSource views) =>
             TypedResults.Ok(NodeReport.Of(NetworkSelectors.Node(View(views), node), View(views))))
-            .WithName("ShowNode").WithSummary("One service node, by index or Ed25519 key");
+            .WithName("ShowNode").WithSummary("One service node, by index or Ed25519 key").ProducesProblem(404);
         network.MapPost("/nodes", RegisterAsync).WithName("RegisterNodes").WithSummary("Registers nodes, with their full stake");
         foreach (var (verb, order, summary) in (ReadOnlySpan<(string, NodeOrderKind, string)>)[
             ("decommission", NodeOrderKind.Decommission, "Takes a node out of its swarm until it is recommissioned"),
@@ -31,7 +31,7 @@ internal static class NetworkEndpoints
             {
                 var index = NetworkSelectors.Node(View(views), node).Index;
                 return Report(await Network(grains, options).OrderAsync(order, [index]), [index]);
-            }).WithName(order + "Node").WithSummary(summary);
+            }).WithName(order + "Node").WithSummary(summary).ProducesProblem(404);
         }
 
         network.MapGet("/chain", ChainAsync).WithName("Chain").WithSummary("Height, clock and ledger");
@@ -49,38 +49,43 @@ internal static class NetworkEndpoints
             .WithName("ListSwarms").WithSummary("All swarms");
         network.MapGet("/swarms/{swarm}", (string swarm, NetworkViewSource views) =>
             TypedResults.Ok(SwarmReport.Of(NetworkSelectors.Swarm(View(views), swarm))))
-            .WithName("ShowSwarm").WithSummary("One swarm, by id");
+            .WithName("ShowSwarm").WithSummary("One swarm, by id").ProducesProblem(404);
         network.MapGet("/accounts/{account}/swarm", (string account, NetworkViewSource views) =>
             AccountId.TryParse(account, out var id)
-                ? TypedResults.Ok(View(views).SwarmOf(id) is { } swarm ? SwarmReport.Of(swarm) : throw new NetworkOrderException("There is no swarm at all."))
+                ? TypedResults.Ok(View(views).SwarmOf(id) is { } swarm ? SwarmReport.Of(swarm) : throw new NotInNetworkException("There is no swarm at all."))
                 : throw new NetworkOrderException("An account is 66 hex digits: network prefix and public key."))
             .WithName("MapAccount").WithSummary("The swarm that keeps an account's messages");
-        network.MapGet("/faults", (NetworkViewSource views) => TypedResults.Ok<IReadOnlyList<FaultReport>>(
-            [.. View(views).State.Faults.Select(FaultReport.Of)]))
+        network.MapGet("/faults", (NetworkViewSource views) => TypedResults.Ok(Reports(View(views).State.Faults)))
             .WithName("ListFaults").WithSummary("What is made to go wrong");
-        network.MapPost("/faults", AddFaultAsync).WithName("AddFault").WithSummary("Makes something go wrong");
-        network.MapDelete("/faults", (IGrainFactory grains, IOptions<NetworkOptions> options) => RemoveAsync(grains, options, []))
-            .WithName("ClearFaults").WithSummary("Ends all faults");
-        network.MapDelete("/faults/{name}", async (string name, IGrainFactory grains, IOptions<NetworkOptions> options) =>
-        {
-            var removed = await RemoveAsync(grains, options, name);
-            return removed.Value!.Count > 0 ? removed : throw new NetworkOrderException($"There is no fault '{name}'.");
-        }).WithName("RemoveFault").WithSummary("Ends the faults with this id or label");
+        network.MapPost("/faults", AddFaultsAsync).WithName("AddFaults").WithSummary("Makes things go wrong: all that are listed, or none")
+            .ProducesProblem(404);
+        network.MapDelete("/faults", (string[]? name, IGrainFactory grains, IOptions<NetworkOptions> options) => RemoveAsync(grains, options, name ?? []))
+            .WithName("ClearFaults").WithSummary("Ends the faults with these ids or labels, or all if none is named").ProducesProblem(404);
+        network.MapDelete("/faults/{name}", (string name, IGrainFactory grains, IOptions<NetworkOptions> options) => RemoveAsync(grains, options, [name]))
+            .WithName("RemoveFault").WithSummary("Ends the faults with this id or label").ProducesProblem(404);
     }
 
-    private static async Task<IResult> AddFaultAsync(
-        FaultOrder order, NetworkViewSource views, IGrainFactory grains, IOptions<NetworkOptions> options, TimeProvider time)
+    private static async Task<Created<IReadOnlyList<FaultReport>>> AddFaultsAsync(
+        IReadOnlyList<FaultOrder> orders, NetworkViewSource views, IGrainFactory grains, IOptions<NetworkOptions> options, TimeProvider time)
     {
         var view = View(views);
-        if (string.IsNullOrEmpty(order.Kind) || !AdminText.TryParse<FaultKind>(order.Kind, out var kind))
-            throw new NetworkOrderException($"There is no fault of kind '{order.Kind}'; there are {AdminText.All<FaultKind>()}.");
+        if (orders.Count == 0)
+            throw new NetworkOrderException("The list of faults is empty.");
+        var added = await Network(grains, options).AddFaultsAsync([.. orders.Select(order => ToFault(order, view, time.GetUtcNow()))]);
+        return TypedResults.Created("/v1/faults", Reports(added));
+    }
+
+    private static Fault ToFault(FaultOrder? order, NetworkView view, DateTimeOffset now)
+    {
+        if (order is not { Kind.Length: > 0 } || !AdminText.TryParse<FaultKind>(order.Kind, out var kind))
+            throw new NetworkOrderException($"There is no fault of kind '{order?.Kind}'; there are {AdminText.All<FaultKind>()}.");
         var distribution = order.SpreadMs > 0 ? DelayDistribution.Uniform : DelayDistribution.Fixed;
         if (order.Distribution is { Length: > 0 } name && !AdminText.TryParse(name, out distribution))
             throw new NetworkOrderException($"There is no distribution '{name}'; there are {AdminText.All<DelayDistribution>()}.");
         if (order.ForSeconds is not (null or (> 0 and <= 31_536_000)))
             throw new NetworkOrderException("A fault lasts more than 0 seconds and at most a year.");
 
-        var fault = new Fault
+        return new Fault
         {
             Kind = kind,
             Nodes = NetworkSelectors.Indices(view, order.Nodes, order.Swarms),
@@ -90,19 +95,22 @@ internal static class NetworkEndpoints
             Spread = Milliseconds(order.SpreadMs),
             Distribution = distribution,
             BytesPerSecond = order.BytesPerSecond,
-            Until = order.ForSeconds is { } seconds ? time.GetUtcNow() + TimeSpan.FromSeconds(seconds) : null,
+            Until = order.ForSeconds is { } seconds ? now + TimeSpan.FromSeconds(seconds) : null,
             Label = order.Label,
         };
-        var added = await Network(grains, options).AddFaultsAsync([fault]);
-        return TypedResults.Created($"/v1/faults/{added[0].Id}", FaultReport.Of(added[0]));
     }
 
-    private static async Task<Ok<IReadOnlyList<FaultReport>>> RemoveAsync(
-        IGrainFactory grains, IOptions<NetworkOptions> options, params string[] names)
+    private static async Task<Ok<IReadOnlyList<FaultReport>>> RemoveAsync(IGrainFactory grains, IOptions<NetworkOptions> options, string[] names)
     {
         var removed = await Network(grains, options).RemoveFaultsAsync([.. names]);
-        return TypedResults.Ok<IReadOnlyList<FaultReport>>([.. removed.Select(FaultReport.Of)]);
+        var unknown = names.Where(name => !removed.Any(fault => fault.Id == name || fault.Label == name)).ToArray();
+        if (unknown.Length == 0)
+            return TypedResults.Ok(Reports(removed));
+        var ended = removed.IsEmpty ? "" : $" Others have ended: {string.Join(", ", removed.Select(fault => fault.Id))}.";
+        throw new NotInNetworkException($"There is no fault '{string.Join("', '", unknown)}'.{ended}");
     }
+
+    private static IReadOnlyList<FaultReport> Reports(IEnumerable<Fault> faults) => [.. faults.Select(FaultReport.Of)];
 
     private static async Task<Ok<NodeOrderReport>> RegisterAsync(
         RegistrationOrder order, NetworkViewSource views, IGrainFactory grains, IOptions<NetworkOptions> options, IOptions<GatewayOptions> gateway)
@@ -139,7 +147,7 @@ internal static class NetworkEndpoints
         grains.GetGrain<INetworkGrain>(options.Value.Name);
 
     private static NetworkView View(NetworkViewSource views) =>
-        views.Current ?? throw new NetworkOrderException("The network has not started yet.");
+        views.Current ?? throw new NotStartedException("The network has not started yet.");
 
     private static async ValueTask<object?> ExplainAsync(EndpointFilterInvocationContext context, EndpointFilterDelegate next)
     {
@@ -151,5 +159,15 @@ internal static class NetworkEndpoints
         {
             return TypedResults.Problem(exception.Message, statusCode: 400);
         }
+        catch (NotInNetworkException exception)
+        {
+            return TypedResults.Problem(exception.Message, statusCode: 404);
+        }
+        catch (NotStartedException exception)
+        {
+            return TypedResults.Problem(exception.Message, statusCode: 503);
+        }
     }
+
+    private sealed class NotStartedException(string message) : Exception(message);
 }

@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using Session.Orleans.Grains.Network;
 
 namespace Session.Orleans.Gateway.Admin;
@@ -63,10 +64,10 @@ public sealed record FaultReport(
 }
 
 /// <summary>An order for a fault.</summary>
-/// <param name="Kind">What shall go wrong, as in <see cref="FaultReport.Kind"/>.</param>
+/// <param name="Kind">What shall go wrong: offline, refuse, latency, loss, bandwidth, corruptLayer, corruptReply, wrongSignature, staleData, clockSkew or slowStorage.</param>
 /// <param name="Nodes">Nodes, each by index or by the first 8 or more hex digits of its Ed25519 key.</param>
 /// <param name="Swarms">Swarms by id, standing for the members they have now.</param>
-/// <param name="To">Nodes to which links go, as <paramref name="Nodes"/>; leave out for the nodes' own faults.</param>
+/// <param name="To">Nodes to which links go, named in the same way; leave out for the nodes' own faults.</param>
 /// <param name="ToSwarms">Swarms to which links go.</param>
 /// <param name="Probability">Share of the requests it meets, above 0 and up to 1.</param>
 /// <param name="DelayMs">Delay, or for clockSkew the deviation, ms.</param>
@@ -75,6 +76,7 @@ public sealed record FaultReport(
 /// <param name="BytesPerSecond">Limit of a bandwidth fault.</param>
 /// <param name="ForSeconds">After how many seconds it ends; leave out to keep it until it is removed.</param>
 /// <param name="Label">A word by which several faults can be removed together.</param>
+[JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)] // a misspelt property would be a fault that does less than it should
 public sealed record FaultOrder(
     string Kind, IReadOnlyList<string>? Nodes = null, IReadOnlyList<string>? Swarms = null, IReadOnlyList<string>? To = null,
     IReadOnlyList<string>? ToSwarms = null, double Probability = 1, double DelayMs = 0, double SpreadMs = 0, string? Distribution = null,

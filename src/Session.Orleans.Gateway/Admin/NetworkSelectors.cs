@@ -11,11 +11,12 @@ internal static class NetworkSelectors
     private const int ShortestPrefix = 8;
 
     /// <summary>The node with this index, or with an Ed25519 key that begins with these 8 or more hex digits.</summary>
-    /// <exception cref="NetworkOrderException">There is no such node, or more than one.</exception>
+    /// <exception cref="NotInNetworkException">There is no such node.</exception>
+    /// <exception cref="NetworkOrderException">It names no node, or more than one.</exception>
     public static ServiceNode Node(NetworkView view, string selector)
     {
         if (selector.Length < ShortestPrefix && int.TryParse(selector, NumberStyles.None, CultureInfo.InvariantCulture, out var index))
-            return view.TryGetNode(index, out var node) ? node : throw new NetworkOrderException($"There is no node {selector}.");
+            return view.TryGetNode(index, out var node) ? node : throw new NotInNetworkException($"There is no node {selector}.");
         if (selector.Length < ShortestPrefix)
             throw new NetworkOrderException($"'{selector}' is neither a node's index nor the first 8 or more hex digits of its Ed25519 key.");
         var found = view.Nodes.Where(candidate =>
@@ -23,20 +24,20 @@ internal static class NetworkSelectors
         return found.Length switch
         {
             1 => found[0],
-            0 => throw new NetworkOrderException($"No node's Ed25519 key begins with '{selector}'."),
+            0 => throw new NotInNetworkException($"No node's Ed25519 key begins with '{selector}'."),
             _ => throw new NetworkOrderException($"More than one node's Ed25519 key begins with '{selector}'."),
         };
     }
 
     /// <summary>The swarm with this id in hex.</summary>
-    /// <exception cref="NetworkOrderException">There is no such swarm.</exception>
+    /// <exception cref="NotInNetworkException">There is no such swarm.</exception>
     public static Swarm Swarm(NetworkView view, string selector) =>
         ulong.TryParse(selector, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var id)
             && view.SwarmWith(new SwarmId(id)) is { } swarm
-            ? swarm : throw new NetworkOrderException($"There is no swarm '{selector}'.");
+            ? swarm : throw new NotInNetworkException($"There is no swarm '{selector}'.");
 
     /// <summary>The indices of all nodes that are named one by one or by their swarm, each once.</summary>
-    /// <exception cref="NetworkOrderException">A name is nobody's.</exception>
+    /// <exception cref="NotInNetworkException">A name is nobody's.</exception>
     public static ImmutableArray<int> Indices(NetworkView view, IEnumerable<string>? nodes, IEnumerable<string>? swarms) =>
         [.. (nodes ?? []).Select(selector => Node(view, selector))
             .Concat((swarms ?? []).SelectMany(selector => Swarm(view, selector).Members))

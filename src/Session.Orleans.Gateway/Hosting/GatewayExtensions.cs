@@ -1,10 +1,12 @@
 using System.Diagnostics;
 using System.Net;
 using System.Security.Cryptography.X509Certificates;
+using System.Text.Json.Serialization;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
@@ -36,7 +38,14 @@ public static class GatewayExtensions
         builder.Services.AddSingleton<OmqEndpoint>();
         builder.Services.AddSingleton<AdminToken>();
         builder.Services.AddRouting();
-        builder.Services.ConfigureHttpJsonOptions(json => json.SerializerOptions.TypeInfoResolverChain.Insert(0, AdminJsonContext.Default));
+        builder.Services.AddSingleton<AdminProblems>();
+        builder.Services.ConfigureHttpJsonOptions(json =>
+        {
+            json.SerializerOptions.TypeInfoResolverChain.Insert(0, AdminJsonContext.Default);
+            json.SerializerOptions.NumberHandling = JsonNumberHandling.Strict;
+        });
+        builder.Services.Configure<RouteHandlerOptions>(routes => routes.ThrowOnBadRequest = true); // for AdminProblems to explain
+        builder.Services.AddOpenApi(AdminOpenApi.DocumentName, AdminOpenApi.Configure);
         builder.Services.AddSingleton<IConfigureOptions<KestrelServerOptions>, GatewayKestrelSetup>();
         return builder;
     }
@@ -46,6 +55,8 @@ public static class GatewayExtensions
     {
         app.MapWhen(IsAdmin, admin =>
         {
+            var problems = app.Services.GetRequiredService<AdminProblems>();
+            admin.Use(next => context => problems.InvokeAsync(context, next));
             admin.UseRouting();
             admin.UseEndpoints(AdminEndpoints.Map);
         });

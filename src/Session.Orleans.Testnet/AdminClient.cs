@@ -1,0 +1,125 @@
+using System.Net;
+using System.Net.Http.Headers;
+using System.Net.Http.Json;
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+using Session.Orleans.Gateway.Admin;
+
+namespace Session.Orleans.Testnet;
+
+/// <summary>The admin API of a running network. What it refuses becomes a <see cref="CommandException"/> with the API's own words.</summary>
+internal sealed class AdminClient : IDisposable
+{
+    private static readonly TimeSpan DefaultTimeout = TimeSpan.FromSeconds(10);
+
+    private readonly HttpClient _http;
+    private readonly Uri _url;
+
+    private AdminClient(Uri url, string token, TimeSpan timeout)
+    {
+        _url = url;
+        _http = new() { BaseAddress = url, Timeout = timeout };
+        _http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", token);
+    }
+
+    /// <summary>A client for the network that runs on <paramref name="directory"/>.</summary>
+    /// <exception cref="CommandException">None does.</exception>
+    public static AdminClient Open(string directory, TimeSpan? timeout = null) => Open(TestnetDescription.Load(directory), timeout);
+
+    /// <summary>A client for <paramref name="network"/>.</summary>
+    /// <exception cref="CommandException">Its token can't be read.</exception>
+    public static AdminClient Open(TestnetDescription network, TimeSpan? timeout = null)
+    {
+        try
+        {
+            return new(new(network.AdminUrl), File.ReadAllText(network.AdminTokenFile).Trim(), timeout ?? DefaultTimeout);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            throw new CommandException(ExitCodes.NotRunning, $"The admin API at {network.AdminUrl} can't be asked: {exception.Message}");
+        }
+    }
+
+    public Task<AdminReply<NetworkStatus>> GetStatusAsync(CancellationToken cancellationToken) =>
+        SendAsync(HttpMethod.Get, "/v1/status", AdminJsonContext.Default.NetworkStatus, cancellationToken);
+
+    public Task<AdminReply<IReadOnlyList<NodeReport>>> GetNodesAsync(CancellationToken cancellationToken) =>
+        SendAsync(HttpMethod.Get, "/v1/nodes", AdminJsonContext.Default.IReadOnlyListNodeReport, cancellationToken);
+
+    public Task<AdminReply<NodeReport>> GetNodeAsync(string node, CancellationToken cancellationToken) =>
+        SendAsync(HttpMethod.Get, $"/v1/nodes/{Uri.EscapeDataString(node)}", AdminJsonContext.Default.NodeReport, cancellationToken);
+
+    public Task<AdminReply<IReadOnlyList<SwarmReport>>> GetSwarmsAsync(CancellationToken cancellationToken) =>
+        SendAsync(HttpMethod.Get, "/v1/swarms", AdminJsonContext.Default.IReadOnlyListSwarmReport, cancellationToken);
+
+    public Task<AdminReply<SwarmReport>> GetSwarmAsync(string swarm, CancellationToken cancellationToken) =>
+        SendAsync(HttpMethod.Get, $"/v1/swarms/{Uri.EscapeDataString(swarm)}", AdminJsonContext.Default.SwarmReport, cancellationToken);
+
+    public Task<AdminReply<SwarmReport>> MapAccountAsync(string account, CancellationToken cancellationToken) =>
+        SendAsync(HttpMethod.Get, $"/v1/accounts/{Uri.EscapeDataString(account)}/swarm", AdminJsonContext.Default.SwarmReport, cancellationToken);
+
+    public Task<AdminReply<IReadOnlyList<FaultReport>>> GetFaultsAsync(CancellationToken cancellationToken) =>
+        SendAsync(HttpMethod.Get, "/v1/faults", AdminJsonContext.Default.IReadOnlyListFaultReport, cancellationToken);
+
+    /// <summary>Begins all of these faults, or none.</summary>
+    public Task<AdminReply<IReadOnlyList<FaultReport>>> AddFaultsAsync(IReadOnlyList<FaultOrder> orders, CancellationToken cancellationToken) =>
+        SendAsync(HttpMethod.Post, "/v1/faults", AdminJsonContext.Default.IReadOnlyListFaultReport, cancellationToken,
+            JsonContent.Create(orders, AdminJsonContext.Default.IReadOnlyListFaultOrder));
+
+    /// <summary>Ends the faults with these ids or labels, or all if there is no name.</summary>
+    public Task<AdminReply<IReadOnlyList<FaultReport>>> RemoveFaultsAsync(IEnumerable<string> names, CancellationToken cancellationToken) =>
+        SendAsync(HttpMethod.Delete, "/v1/faults" + string.Concat(names.Select((name, i) => $"{(i == 0 ? '?' : '&')}name={Uri.EscapeDataString(name)}")),
+            AdminJsonContext.Default.IReadOnlyListFaultReport, cancellationToken);
+
+    public void Dispose() => _http.Dispose();
+
+    private async Task<AdminReply<T>> SendAsync<T>(
+        HttpMethod method, string path, JsonTypeInfo<T> type, CancellationToken cancellationToken, HttpContent? content = null)
+    {
+        try
+        {
+            using var request = new HttpRequestMessage(method, path) { Content = content };
+            using var response = await _http.SendAsync(request, cancellationToken);
+            var body = await response.Content.ReadAsStringAsync(cancellationToken);
+            return response.IsSuccessStatusCode
+                ? new(body, JsonSerializer.Deserialize(body, type) ?? throw new JsonException("It is null."))
+                : throw Refused(response.StatusCode, body);
+        }
+        catch (Exception exception) when (exception is HttpRequestException or IOException)
+        {
+            throw new CommandException(ExitCodes.NotRunning, $"The admin API at {Authority} can't be asked: {exception.Message}");
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            throw new CommandException(ExitCodes.NotRunning, $"The admin API at {Authority} did not answer in time.");
+        }
+        catch (JsonException exception)
+        {
+            throw new CommandException(ExitCodes.Failed, $"The admin API at {Authority} gave an answer of another version: {exception.Message}");
+        }
+    }
+
+    private string Authority => _url.GetLeftPart(UriPartial.Authority);
+
+    private CommandException Refused(HttpStatusCode status, string body)
+    {
+        // The network stops, or has just begun: there is none to give orders to.
+        var exitCode = status is HttpStatusCode.ServiceUnavailable ? ExitCodes.NotRunning : ExitCodes.Failed;
+        string? detail = null;
+        try
+        {
+            detail = JsonSerializer.Deserialize(body, AdminJsonContext.Default.ProblemDetails)?.Detail;
+        }
+        catch (JsonException)
+        {
+            // Something else than the admin API listens there.
+        }
+
+        return new(exitCode, detail?.ReplaceLineEndings(" ") ?? $"The admin API at {Authority} answered {(int)status}.");
+    }
+}
+
+/// <summary>An answer of the admin API.</summary>
+/// <param name="Json">As it came, for scripts.</param>
+/// <param name="Value">The same, read.</param>
+internal sealed record AdminReply<T>(string Json, T Value);
