@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Http.Json;
@@ -48,6 +49,26 @@ internal sealed class AdminClient : IDisposable
 
     public Task<AdminReply<NodeReport>> GetNodeAsync(string node, CancellationToken cancellationToken) =>
         SendAsync(HttpMethod.Get, $"/v1/nodes/{Uri.EscapeDataString(node)}", AdminJsonContext.Default.NodeReport, cancellationToken);
+
+    /// <summary>Registers nodes.</summary>
+    public Task<AdminReply<NodeOrderReport>> RegisterNodesAsync(RegistrationOrder order, CancellationToken cancellationToken) =>
+        SendAsync(HttpMethod.Post, "/v1/nodes", AdminJsonContext.Default.NodeOrderReport, cancellationToken,
+            JsonContent.Create(order, AdminJsonContext.Default.RegistrationOrder));
+
+    /// <summary>Gives a node an order: decommission, recommission, deregister or leave.</summary>
+    public Task<AdminReply<NodeOrderReport>> OrderNodeAsync(string node, string order, CancellationToken cancellationToken) =>
+        SendAsync(HttpMethod.Post, $"/v1/nodes/{Uri.EscapeDataString(node)}/{order}", AdminJsonContext.Default.NodeOrderReport, cancellationToken);
+
+    public Task<AdminReply<ChainReport>> GetChainAsync(CancellationToken cancellationToken) =>
+        SendAsync(HttpMethod.Get, "/v1/chain", AdminJsonContext.Default.ChainReport, cancellationToken);
+
+    /// <summary>Makes blocks at once.</summary>
+    public Task<AdminReply<ChainReport>> StepChainAsync(int blocks, CancellationToken cancellationToken) =>
+        SendAsync(HttpMethod.Post, string.Create(CultureInfo.InvariantCulture, $"/v1/chain/step?blocks={blocks}"), AdminJsonContext.Default.ChainReport, cancellationToken);
+
+    /// <summary>Lets blocks come by themselves, or stops that.</summary>
+    public Task<AdminReply<ChainReport>> SetChainClockAsync(bool runs, CancellationToken cancellationToken) =>
+        SendAsync(HttpMethod.Post, runs ? "/v1/chain/resume" : "/v1/chain/pause", AdminJsonContext.Default.ChainReport, cancellationToken);
 
     public Task<AdminReply<IReadOnlyList<SwarmReport>>> GetSwarmsAsync(CancellationToken cancellationToken) =>
         SendAsync(HttpMethod.Get, "/v1/swarms", AdminJsonContext.Default.IReadOnlyListSwarmReport, cancellationToken);

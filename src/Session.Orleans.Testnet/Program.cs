@@ -9,6 +9,7 @@ var root = new RootCommand("Runs a Session network on this machine: service node
     UpCommand.Create(),
     StatusCommand.Create(),
     NodesCommand.Create(),
+    ChainCommand.Create(),
     SwarmsCommand.Create(),
     FaultsCommand.Create(),
     DemoCommand.Create(),

@@ -48,6 +48,26 @@ public sealed class NodeOrderTests
             chain.GetProperty("balances").GetInt64() + chain.GetProperty("stakes").GetInt64() + chain.GetProperty("locked").GetInt64());
         Assert.True(chain.GetProperty("locked").GetInt64() > 0);
 
+        // The same by command.
+        async Task<string> CommandAsync(string arguments, int exitCode = 0)
+        {
+            var result = await TestnetProcess.RunAsync($"{arguments} --data \"{process.Directory}\"");
+            Assert.True(result.ExitCode == exitCode, $"{arguments}: {result.ExitCode} {result.Output}{result.Error}");
+            return result.Output + result.Error;
+        }
+
+        var height = chain.GetProperty("height").GetInt64();
+        Assert.Equal($"node 3 is active since block {height + 1}\n", await CommandAsync("nodes add"));
+        Assert.Equal($"node 4 is decommissioned since block {height + 2}\n", await CommandAsync("nodes decommission 4"));
+        Assert.Contains("only an active node can be decommissioned", await CommandAsync("nodes decommission 4", exitCode: 1), StringComparison.Ordinal);
+        Assert.Equal($"node 4 is gone since block {height + 3}\n", await CommandAsync("nodes remove 4"));
+        await CommandAsync("chain step 7");
+        var shown = JsonDocument.Parse(await CommandAsync("chain show --output json")).RootElement;
+        Assert.Equal(height + 10, shown.GetProperty("height").GetInt64());
+        Assert.Contains("paused", await CommandAsync("chain pause"), StringComparison.Ordinal);
+        Assert.Contains("a block every 3600 s", await CommandAsync("chain resume"), StringComparison.Ordinal);
+        Assert.Contains("1 to 10000", await CommandAsync("chain step 0", exitCode: 1), StringComparison.Ordinal);
+
         async Task<JsonElement> OrderAsync(string path, string body)
         {
             using var content = new StringContent(body, new MediaTypeHeaderValue("application/json"));

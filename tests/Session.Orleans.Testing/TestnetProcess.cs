@@ -16,6 +16,8 @@ internal sealed partial class TestnetProcess : IAsyncDisposable
     // Below the range from which the system takes the ports of outgoing connections.
     private const int FirstPossiblePort = 10_000;
     private const int EndOfPorts = 32_000;
+    private const int OmqOffset = 500;
+    private const int StartAttempts = 5;
 
     private static int _nextPort = FirstPossiblePort + (Environment.ProcessId % 100 * 200);
 
@@ -76,18 +78,28 @@ internal sealed partial class TestnetProcess : IAsyncDisposable
     {
         var folder = directory is null ? new TemporaryFolder() : null;
         directory ??= folder!.Path;
-        if (firstPort == 0)
-            firstPort = FindPorts(nodes + 3);
-        var testnet = new TestnetProcess(folder, directory, firstPort, UpArguments(directory, firstPort, nodes) + " " + options, environment);
-        try
+        for (var attempt = 1; ; attempt++)
         {
-            await testnet.WaitUntilReadyAsync();
-            return testnet;
-        }
-        catch
-        {
-            await testnet.DisposeAsync();
-            throw;
+            var ports = firstPort == 0 ? FindPorts(nodes + 3) : firstPort;
+            var testnet = new TestnetProcess(folder, directory, ports, UpArguments(directory, ports, nodes) + " " + options, environment);
+            try
+            {
+                await testnet.WaitUntilReadyAsync();
+                return testnet;
+            }
+            catch (InvalidOperationException exception) when (firstPort == 0 && folder is not null && attempt < StartAttempts
+                && exception.Message.Contains("Address already in use", StringComparison.Ordinal))
+            {
+                // The tests of another project, which run at the same time, were faster.
+                await testnet.DisposeAsync();
+                folder = new TemporaryFolder();
+                directory = folder.Path;
+            }
+            catch
+            {
+                await testnet.DisposeAsync();
+                throw;
+            }
         }
     }
 
@@ -148,9 +160,11 @@ internal sealed partial class TestnetProcess : IAsyncDisposable
         for (var attempt = 0; attempt < 1000; attempt++)
         {
             var first = Interlocked.Add(ref _nextPort, count) - count;
-            first = FirstPossiblePort + ((first - FirstPossiblePort) % (EndOfPorts - FirstPossiblePort - count));
-            // A node's OxenMQ port is 500 above its own.
-            if (Enumerable.Range(first, count).All(port => IsFree(port) && IsFree(port + 500)))
+            first = FirstPossiblePort + ((first - FirstPossiblePort) % (EndOfPorts - FirstPossiblePort - OmqOffset - count));
+            // A node's OxenMQ port is 500 above its own, so of every thousand ports the upper half belongs to the lower.
+            if (first % (2 * OmqOffset) + count > OmqOffset)
+                continue;
+            if (Enumerable.Range(first, count).All(port => IsFree(port) && IsFree(port + OmqOffset)))
                 return first;
         }
 

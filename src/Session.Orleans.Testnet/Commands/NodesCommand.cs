@@ -20,7 +20,10 @@ internal static class NodesCommand
         list.SetAction(ListAsync);
         var show = new Command("show", "Shows one service node") { Node, Data, Output };
         show.SetAction(ShowAsync);
-        return new Command("nodes", "Shows the service nodes of the running network") { list, show };
+        var nodes = new Command("nodes", "Shows the service nodes of the running network and gives them orders") { list, show };
+        foreach (var order in NodeOrderCommands.Create())
+            nodes.Add(order);
+        return nodes;
     }
 
     /// <summary>A table of nodes that fits 80 columns.</summary>
@@ -65,6 +68,11 @@ internal static class NodesCommand
         Say("state", $"{node.State} since block {node.StateHeight}, registered at block {node.RegistrationHeight}");
         Say("swarm", node.Swarm is { } swarm ? $"{swarm}, caught up with it at block {node.SyncedAt}" : "none");
         Say("address", $"{node.Ip}:{node.HttpsPort}");
+        Say("credit", $"{node.DowntimeCredit} blocks of downtime; decommissioned {node.DecommissionCount} times so far");
+        if (node.FailingSince is { } failing)
+            Say("tests", $"found failing by peers since block {failing}");
+        if (node.RequestedUnlockHeight > 0)
+            Say("leaves", $"at block {node.RequestedUnlockHeight}");
         var title = "faults";
         foreach (var fault in faults.Select(fault => $"{fault.Id}: {Tables.Describe(fault)}").DefaultIfEmpty("none"))
         {
