@@ -105,7 +105,7 @@ internal static class Bencoded
         if (node?.GetValueKind() is not JsonValueKind.String)
             return null;
         var text = node.GetValue<string>();
-        if (text.Length == 72)
+        if (text.Length == 72 && text.All(char.IsAsciiHexDigit))
             return Convert.FromHexString(text);
         var bytes = new byte[text.Length];
         return Convert.TryFromBase64String(text.PadRight((text.Length + 3) / 4 * 4, '='), bytes, out var length) ? bytes[..length] : null;
