@@ -177,6 +177,8 @@ internal static class UpCommand
             ["Silo:Redis"] = options.GetValue(Redis),
             ["Logging:LogLevel:Default"] = (level > LogLevel.Warning ? level : LogLevel.Warning).ToString(),
             ["Logging:LogLevel:Session.Orleans"] = level.ToString(),
+            // Its first look takes the time since the machine was switched on for the length of a check, and warns of it.
+            ["Logging:LogLevel:Orleans.Runtime.Watchdog"] = nameof(LogLevel.Error),
         };
         // Nobody else can use the embedded store, so this silo is alone. A name of its own for its cluster keeps it from waiting for the answer
         // of a silo that was killed, if it comes back at another port.
