@@ -11,6 +11,8 @@ public sealed class LibzmqTests(NetworkFixture fixture)
 {
     private const string Python = "/usr/bin/python3";
 
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(90);
+
     [Fact]
     public async Task Libzmq_SpeaksWithTheNodes()
     {
@@ -30,7 +32,16 @@ public sealed class LibzmqTests(NetworkFixture fixture)
     {
         using var process = Process.Start(new ProcessStartInfo(Python, arguments) { RedirectStandardOutput = true, RedirectStandardError = true })!;
         var (output, error) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
-        await process.WaitForExitAsync();
+        try
+        {
+            await process.WaitForExitAsync().WaitAsync(Limit);
+        }
+        catch (TimeoutException)
+        {
+            process.Kill();
+            Assert.Fail($"The client did not end:\n{await output}\n{await error}");
+        }
+
         return (process.ExitCode, await output + await error);
     }
 }

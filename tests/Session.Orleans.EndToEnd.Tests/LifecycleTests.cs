@@ -139,12 +139,13 @@ public sealed class LifecycleTests
 
     private static async Task<string> ThumbprintAsync(int port)
     {
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(20));
         using var client = new TcpClient();
-        await client.ConnectAsync("127.0.0.1", port);
+        await client.ConnectAsync("127.0.0.1", port, limit.Token);
 #pragma warning disable CA5359 // the certificate is looked at below
         await using var tls = new SslStream(client.GetStream(), false, (_, _, _, _) => true);
 #pragma warning restore CA5359
-        await tls.AuthenticateAsClientAsync("localhost");
+        await tls.AuthenticateAsClientAsync(new SslClientAuthenticationOptions { TargetHost = "localhost" }, limit.Token);
         using var certificate = new X509Certificate2(tls.RemoteCertificate!);
         return certificate.Thumbprint;
     }

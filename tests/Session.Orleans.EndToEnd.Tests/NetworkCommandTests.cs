@@ -125,8 +125,9 @@ public sealed class NetworkCommandTests(NetworkFixture fixture) : IAsyncLifetime
             printf '%s\n' "${COMPREPLY[@]}"
             """, TestContext.Current.CancellationToken);
         using var shell = Process.Start(new ProcessStartInfo("bash", $"--norc \"{folder.File("ask")}\"") { RedirectStandardOutput = true })!;
-        var output = await shell.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken);
-        await shell.WaitForExitAsync(TestContext.Current.CancellationToken);
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+        var output = await shell.StandardOutput.ReadToEndAsync(limit.Token);
+        await shell.WaitForExitAsync(limit.Token);
         return output.Split('\n', StringSplitOptions.RemoveEmptyEntries);
     }
 

@@ -26,14 +26,14 @@ internal sealed class OmqClient : IDisposable
     /// <summary>Sends a message as it is and returns the next one that comes.</summary>
     public byte[][] Exchange(params byte[][] parts)
     {
-        _socket.SendMultipartBytes(parts);
+        Send(parts);
         return Receive();
     }
 
     /// <summary>True if anything answers; for clients that must not get through.</summary>
     public bool IsAnswered(TimeSpan wait, params byte[][] parts)
     {
-        _socket.SendMultipartBytes(parts);
+        Send(parts);
         return _socket.Poll(PollEvents.PollIn, wait).HasFlag(PollEvents.PollIn);
     }
 
@@ -41,7 +41,7 @@ internal sealed class OmqClient : IDisposable
     public byte[][] Request(string command, params byte[][] data)
     {
         var tag = Encoding.ASCII.GetBytes($"tag{++_tag}");
-        _socket.SendMultipartBytes([Encoding.ASCII.GetBytes(command), tag, .. data]);
+        Send([Encoding.ASCII.GetBytes(command), tag, .. data]);
         while (true)
         {
             var message = Receive();
@@ -77,6 +77,13 @@ internal sealed class OmqClient : IDisposable
     }
 
     public void Dispose() => _socket.Dispose();
+
+    private void Send(byte[][] parts)
+    {
+        // The blocking form waits without end where the connection has been given up.
+        var message = new NetMQMessage(parts);
+        Assert.True(_socket.TrySendMultipartMessage(Limit, message), "There is no connection to send on.");
+    }
 
     private byte[][] Receive()
     {

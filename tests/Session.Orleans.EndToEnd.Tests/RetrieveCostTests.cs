@@ -63,7 +63,7 @@ public sealed class RetrieveCostTests
             await monitor._marking.ConnectAsync(host, port);
             var reader = new StreamReader(monitor._watching.GetStream(), Encoding.Latin1);
             await monitor._watching.GetStream().WriteAsync("MONITOR\r\n"u8.ToArray());
-            Assert.Equal("+OK", await reader.ReadLineAsync());
+            Assert.Equal("+OK", await reader.ReadLineAsync().WaitAsync(TimeSpan.FromSeconds(20)));
             monitor._reading = monitor.ReadAsync(reader);
             return monitor;
         }

@@ -100,7 +100,8 @@ public sealed class RedisFixture : StoreFixture
                 "--save", "", "--appendonly", "yes", "--appendfsync", "everysec",
             ])
         { RedirectStandardOutput = true })!;
-        while (await _process.StandardOutput.ReadLineAsync() is { } line)
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        while (await _process.StandardOutput.ReadLineAsync(limit.Token) is { } line)
         {
             if (line.Contains("Ready to accept connections", StringComparison.Ordinal))
                 break;
