@@ -42,6 +42,27 @@ public interface INetworkGrain : IGrainWithStringKey
     [Alias("GetLedger")]
     Task<LedgerState> GetLedgerAsync();
 
+    /// <summary>Gives nodes a label, or takes it from them.</summary>
+    /// <param name="label">The label.</param>
+    /// <param name="nodes">Indices of the nodes; empty stands for all that have it when it is taken.</param>
+    /// <param name="isSet">True to give it, false to take it.</param>
+    /// <exception cref="NetworkOrderException">The label is malformed or a node is not registered; nothing has changed.</exception>
+    [Alias("SetLabel")]
+    Task<NetworkState> SetLabelAsync(string label, ImmutableArray<int> nodes, bool isSet);
+
+    /// <summary>Registry, height, ledger and what goes with them, for a snapshot.</summary>
+    [Alias("Save")]
+    Task<NetworkArchive> SaveAsync();
+
+    /// <summary>Becomes what it was when <paramref name="archive"/> was made. Options of the network, its clock and faults in force stay.</summary>
+    /// <exception cref="NetworkOrderException">It is another network's archive; nothing has changed.</exception>
+    [Alias("Restore")]
+    Task<NetworkState> RestoreAsync(NetworkArchive archive);
+
+    /// <summary>Has every silo forget what it remembers of mailboxes, because others than their grains have written to the store.</summary>
+    [Alias("StoreReplaced")]
+    Task<NetworkState> StoreReplacedAsync();
+
     /// <summary>Begins faults. They are part of the network: persisted, known to every silo, and ended by the network when their time is over.</summary>
     /// <returns>The faults with their ids and their beginning.</returns>
     /// <exception cref="NetworkOrderException">One of them is not possible; none has begun.</exception>

@@ -5,13 +5,15 @@ using Microsoft.Extensions.Options;
 using Session.Orleans.Grains.Mailboxes;
 using Session.Orleans.Grains.Network;
 using Session.Orleans.Grains.ServiceNodes;
+using Session.Orleans.Grains.Snapshots;
+using Session.Orleans.Storage.Snapshots;
 
 namespace Session.Orleans.Grains;
 
 /// <summary>Adds what the grains need to a silo.</summary>
 public static class GrainsExtensions
 {
-    /// <summary>Registers the network view, the storage RPC and the options of the grains. The host provides the mailbox store.</summary>
+    /// <summary>Registers the network view, the storage RPC and the options of the grains. The host provides the mailbox store and its part of snapshots.</summary>
     public static ISiloBuilder AddSessionGrains(this ISiloBuilder silo)
     {
         var services = silo.Services;
@@ -35,6 +37,8 @@ public static class GrainsExtensions
             provider.GetRequiredService<IGrainFactory>(), provider.GetRequiredService<MailboxGrains>(), provider.GetRequiredService<ClusterChanges>(),
             provider.GetRequiredService<TimeProvider>(), provider.GetRequiredService<ILogger<MailboxWatchHub>>()));
         services.AddSingleton<ILifecycleParticipant<ISiloLifecycle>>(provider => provider.GetRequiredService<ClusterChanges>());
+        services.AddSingleton<ISnapshotPart, NetworkSnapshotPart>();
+        services.AddSingleton<NetworkSnapshots>();
         services.AddHostedService<NetworkViewUpdater>();
         return silo;
     }

@@ -11,6 +11,7 @@ using Orleans.Configuration;
 using Session.Orleans.Gateway.Hosting;
 using Session.Orleans.Grains;
 using Session.Orleans.Storage;
+using Session.Orleans.Storage.Snapshots;
 using StackExchange.Redis;
 
 namespace Session.Orleans.Silo;
@@ -54,9 +55,11 @@ public static class SiloHost
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = silo.ShutdownTimeout);
         builder.Services.TryAddSingleton(TimeProvider.System);
         builder.Services.AddSingleton<IConnectionMultiplexer>(connection);
-        builder.Services.AddSingleton<IMailboxStore>(services => new RedisMailboxStore(
+        builder.Services.AddSingleton(services => new RedisMailboxStore(
             connection, services.GetRequiredService<TimeProvider>(),
             new() { MaxRevocations = services.GetRequiredService<IOptions<LimitOptions>>().Value.Revocations }));
+        builder.Services.AddSingleton<IMailboxStore>(services => services.GetRequiredService<RedisMailboxStore>());
+        builder.Services.AddSingleton<ISnapshotPart, MailboxSnapshotPart>();
         builder.Services.AddSingleton(new MailboxCensus(connection));
         builder.UseOrleans(orleans => orleans
             .Configure<ClusterOptions>(cluster =>

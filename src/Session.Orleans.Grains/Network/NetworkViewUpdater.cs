@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
+using Session.Orleans.Grains.Mailboxes;
 
 namespace Session.Orleans.Grains.Network;
 
@@ -10,7 +11,7 @@ namespace Session.Orleans.Grains.Network;
 /// </summary>
 internal sealed partial class NetworkViewUpdater(
     IGrainFactory grains, NetworkViewSource source, NetworkKeys keys, IOptions<NetworkOptions> options,
-    IHostApplicationLifetime lifetime, TimeProvider time, ILogger<NetworkViewUpdater> logger) : BackgroundService, INetworkObserver
+    ClusterChanges cluster, IHostApplicationLifetime lifetime, TimeProvider time, ILogger<NetworkViewUpdater> logger) : BackgroundService, INetworkObserver
 {
     private static readonly TimeSpan RenewPeriod = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan RetryPeriod = TimeSpan.FromMilliseconds(200);
@@ -57,8 +58,11 @@ internal sealed partial class NetworkViewUpdater(
     private static NetworkPlan ToPlan(NetworkOptions options) =>
         new(options.Nodes, options.SwarmSize, options.BlockTime, options.HardForkMajor, options.HardForkRevision, options.ChainSpeed);
 
-    private void Offer(NetworkState state) =>
-        source.Offer(state, (next, previous) => NetworkView.Create(next, previous, keys, options.Value, grains, time.GetUtcNow()));
+    private void Offer(NetworkState state)
+    {
+        if (source.Offer(state, (next, previous) => NetworkView.Create(next, previous, keys, options.Value, grains, time.GetUtcNow())))
+            cluster.StoreEpoch = source.Current!.State.StoreEpoch;
+    }
 
     [LoggerMessage(EventId = 2011, Level = LogLevel.Critical, Message = "{Reason}")]
     private partial void LogPlanRefused(string reason);
