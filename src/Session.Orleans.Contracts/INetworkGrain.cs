@@ -18,11 +18,12 @@ public interface INetworkGrain : IGrainWithStringKey
     Task<NetworkState> ConfigureAsync(NetworkPlan plan);
 
     /// <summary>
-    /// Registers <paramref name="observer"/> for changes, or renews it (needed once a minute), and returns the current state.
+    /// Registers <paramref name="observer"/> for changes, or renews it (needed once a minute), and returns the current state; null if that is
+    /// of <paramref name="knownVersion"/>.
     /// </summary>
     /// <exception cref="NetworkPlanException">The network has not been configured yet.</exception>
     [Alias("Subscribe")]
-    Task<NetworkState> SubscribeAsync(INetworkObserver observer);
+    Task<NetworkState?> SubscribeAsync(INetworkObserver observer, long knownVersion);
 
     /// <summary>Carries out an order to nodes, all in one block that is made at once.</summary>
     /// <exception cref="NetworkOrderException">The order is not possible for one of them; nothing has changed.</exception>

@@ -70,12 +70,12 @@ internal sealed partial class NetworkGrain(
         return await PublishToAllAsync();
     }
 
-    public Task<NetworkState> SubscribeAsync(INetworkObserver observer)
+    public Task<NetworkState?> SubscribeAsync(INetworkObserver observer, long knownVersion)
     {
         if (_chain is null)
             throw new NetworkPlanException("The network has not been configured yet.");
         _observers.Subscribe(observer, observer);
-        return Task.FromResult(Publish());
+        return Task.FromResult(storage.State.Version == knownVersion ? null : Publish());
     }
 
     public Task UnsubscribeAsync(INetworkObserver observer)

@@ -13,7 +13,8 @@ internal sealed partial class NetworkViewUpdater(
     IGrainFactory grains, NetworkViewSource source, NetworkKeys keys, IOptions<NetworkOptions> options,
     ClusterChanges cluster, IHostApplicationLifetime lifetime, TimeProvider time, ILogger<NetworkViewUpdater> logger) : BackgroundService, INetworkObserver
 {
-    private static readonly TimeSpan RenewPeriod = TimeSpan.FromSeconds(5);
+    // A grain that has just moved to another silo knows no observers: until they renew, they hear of nothing.
+    private static readonly TimeSpan RenewPeriod = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan RetryPeriod = TimeSpan.FromMilliseconds(200);
 
     public Task ChangedAsync(NetworkState state)
@@ -35,7 +36,8 @@ internal sealed partial class NetworkViewUpdater(
                 if (!configured)
                     Offer(await network.ConfigureAsync(ToPlan(options.Value)));
                 configured = true;
-                Offer(await network.SubscribeAsync(self));
+                if (await network.SubscribeAsync(self, source.Current?.State.Version ?? 0) is { } state)
+                    Offer(state);
             }
             catch (NetworkPlanException exception)
             {
