@@ -43,6 +43,13 @@ public interface INetworkGrain : IGrainWithStringKey
     [Alias("GetLedger")]
     Task<LedgerState> GetLedgerAsync();
 
+    /// <summary>Moves coins from the operator's account, which the nodes' rewards go to, to another, in a block that is made at once.</summary>
+    /// <param name="to">Name of the other account.</param>
+    /// <param name="amount">Atomic units, more than 0.</param>
+    /// <returns>False if the operator has fewer; nothing has changed then.</returns>
+    [Alias("Pay")]
+    Task<bool> PayAsync(string to, long amount);
+
     /// <summary>Gives nodes a label, or takes it from them.</summary>
     /// <param name="label">The label.</param>
     /// <param name="nodes">Indices of the nodes; empty stands for all that have it when it is taken.</param>

@@ -3,6 +3,7 @@ using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Session.Orleans.Grains.Mailboxes;
+using Session.Orleans.Grains.Names;
 using Session.Orleans.Grains.Network;
 using Session.Orleans.Grains.ServiceNodes;
 using Session.Orleans.Grains.Snapshots;
@@ -23,6 +24,9 @@ public static class GrainsExtensions
         services.AddSingleton<IValidateOptions<ServerRelayOptions>, ServerRelayOptionsValidator>();
         services.AddOptions<LimitOptions>().BindConfiguration(LimitOptions.Section).ValidateOnStart();
         services.AddSingleton<IValidateOptions<LimitOptions>, LimitOptionsValidator>();
+        services.AddOptions<NameOptions>().BindConfiguration(NameOptions.Section).ValidateOnStart();
+        services.AddSingleton<IValidateOptions<NameOptions>, NameOptionsValidator>();
+        services.AddSingleton<NameRpc>();
         services.AddOptions<LocalCallOptions>().BindConfiguration(LocalCallOptions.Section);
         services.TryAddSingleton(TimeProvider.System);
         services.AddSingleton<NetworkKeys>();

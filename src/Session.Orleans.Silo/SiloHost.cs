@@ -70,6 +70,7 @@ public static class SiloHost
             .ConfigureEndpoints(address, silo.Port, gatewayPort: 0, listenOnAnyHostAddress: !IPAddress.IsLoopback(address))
             .UseRedisClustering(clustering => clustering.ConfigurationOptions = redis)
             .AddRedisGrainStorage(NetworkStorageName, storage => storage.ConfigurationOptions = redis)
+            .AddRedisGrainStorage(NameStorageName, storage => storage.ConfigurationOptions = redis)
             .Configure<ClusterMembershipOptions>(DetectFailuresQuickly)
             .AddSessionGrains());
         builder.AddSessionGateway();
@@ -82,6 +83,7 @@ public static class SiloHost
     }
 
     private const string NetworkStorageName = "network";
+    private const string NameStorageName = "names";
 
     /// <summary>
     /// With Orleans' defaults the grains of a killed silo answer no one for 10 to 20 s; clients give a request 10 s.

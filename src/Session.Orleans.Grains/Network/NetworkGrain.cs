@@ -126,6 +126,16 @@ internal sealed partial class NetworkGrain(
         return await PublishToAllAsync();
     }
 
+    public async Task<bool> PayAsync(string to, long amount)
+    {
+        if (!Configured().CanPay(amount))
+            return false;
+        AddBlock([new Transfer(NetworkChain.Operator, new(to), amount)]);
+        await PersistAsync(CancellationToken.None);
+        await PublishToAllAsync();
+        return true;
+    }
+
     public async Task<NetworkState> SetLabelAsync(string label, ImmutableArray<int> nodes, bool isSet)
     {
         _ = Configured();
