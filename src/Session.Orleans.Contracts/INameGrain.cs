@@ -11,9 +11,13 @@ public interface INameGrain : IGrainWithStringKey
     [Alias("Find")]
     ValueTask<NameRecord?> FindAsync(NameType type);
 
-    /// <summary>All changes of a record, the oldest first.</summary>
+    /// <summary>Every state of every record, the oldest first.</summary>
     [Alias("History")]
-    ValueTask<ImmutableArray<NameRecord>> HistoryAsync(NameType type);
+    ValueTask<ImmutableArray<NameState>> HistoryAsync();
+
+    /// <summary>Replaces the history, by that of a snapshot.</summary>
+    [Alias("Restore")]
+    Task RestoreAsync(ImmutableArray<NameState> history);
 
     /// <summary>Buys, updates or renews, if the rules allow it (names.md, 6 and 8).</summary>
     [Alias("Change")]
@@ -62,6 +66,12 @@ public sealed record NameRecord(
     /// <summary>True while it resolves.</summary>
     public bool IsActiveAt(long height) => ExpirationHeight is not { } last || height <= last;
 }
+
+/// <summary>One state of one of a name's records.</summary>
+/// <param name="Type">Which record.</param>
+/// <param name="Record">The state.</param>
+[GenerateSerializer, Immutable, Alias("session.NameState")]
+public sealed record NameState([property: Id(0)] NameType Type, [property: Id(1)] NameRecord Record);
 
 /// <summary>A change that somebody asks for.</summary>
 /// <param name="Operation">What.</param>

@@ -14,7 +14,7 @@ namespace Session.Orleans.Grains;
 /// <summary>Adds what the grains need to a silo.</summary>
 public static class GrainsExtensions
 {
-    /// <summary>Registers the network view, the storage RPC and the options of the grains. The host provides the mailbox store and its part of snapshots.</summary>
+    /// <summary>Registers the network view, the storage RPC and the options of the grains. The host provides the mailbox store with its part of snapshots, and <see cref="IGrainStateKeys"/>.</summary>
     public static ISiloBuilder AddSessionGrains(this ISiloBuilder silo)
     {
         var services = silo.Services;
@@ -42,6 +42,7 @@ public static class GrainsExtensions
             provider.GetRequiredService<TimeProvider>(), provider.GetRequiredService<ILogger<MailboxWatchHub>>()));
         services.AddSingleton<ILifecycleParticipant<ISiloLifecycle>>(provider => provider.GetRequiredService<ClusterChanges>());
         services.AddSingleton<ISnapshotPart, NetworkSnapshotPart>();
+        services.AddSingleton<ISnapshotPart, NameSnapshotPart>();
         services.AddSingleton<NetworkSnapshots>();
         services.AddHostedService<NetworkViewUpdater>();
         return silo;

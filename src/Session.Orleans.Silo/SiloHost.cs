@@ -10,6 +10,7 @@ using Microsoft.Extensions.Options;
 using Orleans.Configuration;
 using Session.Orleans.Gateway.Hosting;
 using Session.Orleans.Grains;
+using Session.Orleans.Grains.Snapshots;
 using Session.Orleans.Storage;
 using Session.Orleans.Storage.Snapshots;
 using StackExchange.Redis;
@@ -60,6 +61,7 @@ public static class SiloHost
             new() { MaxRevocations = services.GetRequiredService<IOptions<LimitOptions>>().Value.Revocations }));
         builder.Services.AddSingleton<IMailboxStore>(services => services.GetRequiredService<RedisMailboxStore>());
         builder.Services.AddSingleton<ISnapshotPart, MailboxSnapshotPart>();
+        builder.Services.AddSingleton<IGrainStateKeys>(new RedisGrainStateKeys(connection, ServiceId));
         builder.Services.AddSingleton(new MailboxCensus(connection));
         builder.UseOrleans(orleans => orleans
             .Configure<ClusterOptions>(cluster =>

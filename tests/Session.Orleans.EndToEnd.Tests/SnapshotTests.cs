@@ -26,6 +26,7 @@ public sealed class SnapshotTests
             await RunAsync(process, "nodes remove 5");
             await RunAsync(process, "nodes label eu 1-3");
             await RunAsync(process, "chain step 10");
+            await RunAsync(process, $"names buy alice {account.Id}");
             saved = JsonElement.Parse(await RunAsync(process, $"snapshot save \"{file}\" --output json"));
             Assert.Equal((7, 2, 1), (saved.GetProperty("nodes").GetInt32(), saved.GetProperty("messages").GetInt32(), saved.GetProperty("mailboxes").GetInt32()));
             chain = JsonElement.Parse(await RunAsync(process, "chain show --output json"));
@@ -36,12 +37,16 @@ public sealed class SnapshotTests
         using var moved = new TestNetwork(other);
         var stranger = new TestAccount();
         await StoreAsync(moved, stranger, "of the other network");
+        await RunAsync(other, $"names buy alice {stranger.Id}");
+        await RunAsync(other, $"names buy mallory {stranger.Id}");
         Assert.Equal(["of the other network"], await TextsAsync(moved, stranger));
 
         Assert.Equal(saved.GetRawText(), JsonElement.Parse(await RunAsync(other, $"snapshot restore \"{file}\" --output json")).GetRawText());
 
         Assert.Equal(["first", "second"], await TextsAsync(moved, account));
         Assert.Empty(await TextsAsync(moved, stranger));
+        Assert.Equal(account.Id.ToString(), (await RunAsync(other, "names resolve alice")).Trim());
+        UpFailureTests.AssertFailed(await TestnetProcess.RunAsync($"names resolve mallory --data \"{other.Directory}\""), "Nobody has");
         Assert.Equal(chain.GetRawText(), JsonElement.Parse(await RunAsync(other, "chain show --output json")).GetRawText());
         var nodes = JsonElement.Parse(await RunAsync(other, "nodes list --output json")).EnumerateArray().ToArray();
         Assert.Equal(keys.Where((_, index) => index != 5), nodes.Select(node => node.GetProperty("ed25519").GetString()));

@@ -92,12 +92,14 @@ internal static partial class SnapshotEndpoints
 /// <param name="Nodes">Registered service nodes.</param>
 /// <param name="Mailboxes">Accounts with messages or revocations.</param>
 /// <param name="Messages">Messages; those that have expired since are not restored.</param>
-public sealed record SnapshotReport(long Bytes, long Height, long Nodes, long Mailboxes, long Messages)
+/// <param name="Names">Names that have or had an owner.</param>
+public sealed record SnapshotReport(long Bytes, long Height, long Nodes, long Mailboxes, long Messages, long Names)
 {
     /// <summary>From the figures of the parts, which are 0 where the snapshot lacks the part.</summary>
     public static SnapshotReport Of(long bytes, IReadOnlyDictionary<string, IReadOnlyDictionary<string, long>> figures)
     {
-        return new(bytes, Figure("network", "height"), Figure("network", "nodes"), Figure("mailboxes", "mailboxes"), Figure("mailboxes", "messages"));
+        return new(bytes, Figure("network", "height"), Figure("network", "nodes"), Figure("mailboxes", "mailboxes"), Figure("mailboxes", "messages"),
+            Figure("names", "names"));
         long Figure(string part, string name) => figures.TryGetValue(part, out var all) ? all.GetValueOrDefault(name) : 0;
     }
 }

@@ -24,8 +24,15 @@ internal sealed class NameGrain(
 
     public ValueTask<NameRecord?> FindAsync(NameType type) => new(Current(type));
 
-    public ValueTask<ImmutableArray<NameRecord>> HistoryAsync(NameType type) => new(
-        [.. storage.State.Rows.Where(row => row.Type == type).Select(row => row.Record)]);
+    public ValueTask<ImmutableArray<NameState>> HistoryAsync() => new([.. storage.State.Rows]);
+
+    public async Task RestoreAsync(ImmutableArray<NameState> history)
+    {
+        foreach (var (type, owner) in history.SelectMany(state => new[] { state.Record.Owner, state.Record.BackupOwner }.OfType<string>().Select(owner => (state.Type, owner))).Distinct())
+            await Owner(owner).NoteAsync(new(type, Name.ToString()));
+        storage.State.Rows = [.. history];
+        await WriteAsync();
+    }
 
     public async Task<NameReceipt> ChangeAsync(NameOrder order)
     {
@@ -63,7 +70,13 @@ internal sealed class NameGrain(
         // The lists of owners first: a name too many there does no harm, one too few would not be found.
         foreach (var owner in new[] { record.Owner, record.BackupOwner }.OfType<string>().Except([current?.Owner, current?.BackupOwner]))
             await Owner(owner!).NoteAsync(new(type, Name.ToString()));
-        storage.State.Rows = [.. storage.State.Rows, new() { Type = type, Record = record }];
+        storage.State.Rows = [.. storage.State.Rows, new(type, record)];
+        await WriteAsync();
+        return new(NameOutcome.Done, record);
+    }
+
+    private async Task WriteAsync()
+    {
         try
         {
             await storage.WriteStateAsync();
@@ -73,8 +86,6 @@ internal sealed class NameGrain(
             DeactivateOnIdle(); // what is stored is unknown; the next activation reads it
             throw;
         }
-
-        return new(NameOutcome.Done, record);
     }
 
     private static NameOutcome RefuseUpdate(NameChange change, NameRecord current)
@@ -158,18 +169,5 @@ public sealed class NameGrainState
 {
     /// <summary>Every state that a record of the name ever had, the oldest first.</summary>
     [Id(0)]
-    public NameRow[] Rows { get; set; } = [];
-}
-
-/// <summary>One state of one of a name's records.</summary>
-[GenerateSerializer, Alias("session.NameRow")]
-public sealed class NameRow
-{
-    /// <summary>Which record.</summary>
-    [Id(0)]
-    public NameType Type { get; set; }
-
-    /// <summary>The state.</summary>
-    [Id(1)]
-    public required NameRecord Record { get; set; }
+    public NameState[] Rows { get; set; } = [];
 }

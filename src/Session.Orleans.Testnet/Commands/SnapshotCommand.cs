@@ -20,7 +20,7 @@ internal static class SnapshotCommand
 
     public static Command Create()
     {
-        var save = new Command("save", "Saves registry, height, ledger, labels and all mailboxes; the network goes on meanwhile") { Target, Data, Output };
+        var save = new Command("save", "Saves registry, height, ledger, labels, names and all mailboxes; the network goes on meanwhile") { Target, Data, Output };
         save.SetAction(SaveAsync);
         var restore = new Command("restore", "Makes the running network what it was then; what it holds now is gone") { Source, Data, Output };
         restore.SetAction(RestoreAsync);
@@ -105,7 +105,7 @@ internal static class SnapshotCommand
         Console.WriteLine(options.GetValue(Output) is OutputFormat.Json
             ? JsonSerializer.Serialize(report, AdminJsonContext.Default.SnapshotReport)
             : string.Create(CultureInfo.InvariantCulture,
-                $"{what}: block {report.Height}, {Count(report.Nodes, "node", "nodes")}, {Count(report.Messages, "message", "messages")} in {Count(report.Mailboxes, "mailbox", "mailboxes")}, {report.Bytes:#,0} bytes"));
+                $"{what}: block {report.Height}, {Count(report.Nodes, "node", "nodes")}, {Count(report.Messages, "message", "messages")} in {Count(report.Mailboxes, "mailbox", "mailboxes")}, {Count(report.Names, "name", "names")}, {report.Bytes:#,0} bytes"));
         return ExitCodes.Ok;
     }
 }
