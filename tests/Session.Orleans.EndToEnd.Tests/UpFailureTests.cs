@@ -95,7 +95,7 @@ public sealed class UpFailureTests
             Assert.Equal(0, (await process.StopAsync()).ExitCode);
         }
 
-        var result = await TestnetProcess.RunAsync(TestnetProcess.UpArguments(folder.Path, TestnetProcess.FindPorts(6), 3) + " --network-secret \"another secret altogether\"");
+        var result = await TestnetProcess.RunAsync(TestnetProcess.UpArguments(folder.Path, TestnetProcess.FindPorts(3 + TestnetProcess.OtherPorts), 3) + " --network-secret \"another secret altogether\"");
         // The cluster has begun to run when it learns of it, and logs its end; the reason comes last.
         AssertFailed(result with { Error = result.Error.TrimEnd().Split('\n')[^1] }, "Network:Secret differs");
         Assert.DoesNotContain("   at ", result.Error, StringComparison.Ordinal);

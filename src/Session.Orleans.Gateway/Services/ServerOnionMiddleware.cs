@@ -15,8 +15,8 @@ public sealed class ServerOnionOptions
     public string V3Prefix { get; init; } = "/";
 
     /// <summary>
-    /// Bytes of onion bodies that may be in memory at once; a request beyond is answered 503. The bodies are encrypted as a whole, so they
-    /// can't be streamed; this bounds what all of them together take (a few times as much, with the plaintext and the reply).
+    /// Bytes of requests and replies that may be in memory at once; what goes beyond is answered 503. They are encrypted as a whole, so they
+    /// can't be streamed; this bounds what all of them together take (a few times as much, with plaintexts and ciphertexts).
     /// </summary>
     public long MaxBytesInMemory { get; init; } = 256L * 1024 * 1024;
 }
@@ -50,7 +50,7 @@ internal sealed partial class ServerOnionMiddleware(
 {
     private static readonly IReadOnlyDictionary<string, string> TextHeaders = OnionV4Response.Malformed.Headers;
 
-    private long _bytesInMemory;
+    private readonly MemoryBudget _memory = new(options.MaxBytesInMemory);
 
     public Task InvokeAsync(HttpContext context) =>
         ServerOnion.TryGetVersion(context.Request.Path.Value, out var version)
@@ -66,9 +66,8 @@ internal sealed partial class ServerOnionMiddleware(
             return;
         }
 
-        if (Interlocked.Add(ref _bytesInMemory, announced) > options.MaxBytesInMemory)
+        if (!_memory.TryTake(announced))
         {
-            _ = Interlocked.Add(ref _bytesInMemory, -announced);
             await HttpReplies.WriteTextAndCloseAsync(context, 503, "Server busy, try again later");
             return;
         }
@@ -89,7 +88,7 @@ internal sealed partial class ServerOnionMiddleware(
         }
         finally
         {
-            _ = Interlocked.Add(ref _bytesInMemory, -announced);
+            _memory.Return(announced);
         }
     }
 
@@ -102,8 +101,13 @@ internal sealed partial class ServerOnionMiddleware(
         var headers = v3 ? AsJson(request.Headers) : request.Headers;
         try
         {
-            var reply = await service.RunAsync(context, new(request.Method, target, headers, request.Body));
+            using var body = new BudgetedStream(_memory);
+            var reply = await service.RunAsync(context, new(request.Method, target, headers, request.Body), body);
             return onion.Seal(reply.Status, reply.Headers, reply.Body.Span);
+        }
+        catch (MemoryBudgetException)
+        {
+            return onion.Seal(503, TextHeaders, "Server busy, try again later"u8);
         }
         catch (Exception exception) when (!context.RequestAborted.IsCancellationRequested)
         {

@@ -47,8 +47,14 @@ public sealed class ServicePipeline(RequestDelegate next)
     /// <exception cref="OperationCanceledException">The client of the outer request is gone.</exception>
     public async ValueTask<InnerReply> RunAsync(HttpContext outer, InnerRequest request)
     {
+        using var body = new BudgetedStream(budget: null);
+        return await RunAsync(outer, request, body);
+    }
+
+    /// <summary>The same; the body of the answer is a view of <paramref name="body"/>.</summary>
+    internal async ValueTask<InnerReply> RunAsync(HttpContext outer, InnerRequest request, BudgetedStream body)
+    {
         var response = new InnerResponse();
-        using var body = new MemoryStream();
         var context = Create(outer, request, response, body);
         context.Features.Set(this);
         try
@@ -68,7 +74,7 @@ public sealed class ServicePipeline(RequestDelegate next)
         return new(response.StatusCode, headers, body.TryGetBuffer(out var bytes) ? bytes : default);
     }
 
-    private static DefaultHttpContext Create(HttpContext outer, InnerRequest request, InnerResponse response, MemoryStream responseBody)
+    private static DefaultHttpContext Create(HttpContext outer, InnerRequest request, InnerResponse response, Stream responseBody)
     {
         var (path, query) = Split(request.Target);
         var inner = new HttpRequestFeature
