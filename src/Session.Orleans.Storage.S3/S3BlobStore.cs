@@ -34,7 +34,7 @@ public sealed record S3BlobStoreOptions
 
 /// <summary>
 /// Blobs as objects of an S3-compatible store. Small ones are put in one request, larger ones in parts of 5 MiB, the least that S3 takes; a
-/// part is held in memory, so that it can be sent again. The bucket should have a rule that ends unfinished multipart uploads after a day: a
+/// part is held in memory, so that it can be sent again. Bodies are signed as a whole, which all lookalikes understand. The bucket should have a rule that ends unfinished multipart uploads after a day: a
 /// process that dies in one can't.
 /// </summary>
 public sealed class S3BlobStore : IBlobStore, IDisposable
@@ -93,7 +93,7 @@ public sealed class S3BlobStore : IBlobStore, IDisposable
             {
                 using var bytes = new MemoryStream(buffer, 0, length, writable: false);
                 _ = await _client.PutObjectAsync(
-                    new() { BucketName = _options.Bucket, Key = Name(key), InputStream = bytes, AutoCloseStream = false }, cancellationToken).ConfigureAwait(false);
+                    new() { BucketName = _options.Bucket, Key = Name(key), InputStream = bytes, AutoCloseStream = false, UseChunkEncoding = false }, cancellationToken).ConfigureAwait(false);
                 return;
             }
 
@@ -159,6 +159,7 @@ public sealed class S3BlobStore : IBlobStore, IDisposable
                         PartNumber = parts.Count + 1,
                         PartSize = length,
                         InputStream = bytes,
+                        UseChunkEncoding = false,
                     }, cancellationToken).ConfigureAwait(false);
                 parts.Add(new(parts.Count + 1, part.ETag));
             }
@@ -168,9 +169,21 @@ public sealed class S3BlobStore : IBlobStore, IDisposable
         }
         catch
         {
-            // Not cancelled with the rest: the client that went away is the usual reason to be here.
-            _ = await _client.AbortMultipartUploadAsync(_options.Bucket, Name(key), upload, CancellationToken.None).ConfigureAwait(false);
+            await AbortAsync(key, upload).ConfigureAwait(false);
             throw;
+        }
+    }
+
+    // Not cancelled with the rest: a client that went away is the usual reason to be here.
+    private async Task AbortAsync(string key, string upload)
+    {
+        try
+        {
+            _ = await _client.AbortMultipartUploadAsync(_options.Bucket, Name(key), upload, CancellationToken.None).ConfigureAwait(false);
+        }
+        catch (Exception exception) when (exception is AmazonServiceException or AmazonClientException or HttpRequestException)
+        {
+            // The failure that led here is the one to tell; the parts are left to the bucket's own rule.
         }
     }
 

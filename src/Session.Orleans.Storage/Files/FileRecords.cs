@@ -72,8 +72,8 @@ internal sealed class FileRecords(IConnectionMultiplexer connection, string pref
     /// <summary>Has the blob removed at <paramref name="due"/>, or later if it is to be removed later already.</summary>
     public Task KeepBlobAsync(string blob, long due) => _database.SortedSetAddAsync(_blobs, blob, due, SortedSetWhen.GreaterThan);
 
-    /// <summary>Has the blob removed by the next clean-up.</summary>
-    public Task DropBlobAsync(string blob) => _database.SortedSetAddAsync(_blobs, blob, 0, SortedSetWhen.Always);
+    /// <summary>Has a blob that no record names removed at <paramref name="due"/>; 0: by the next clean-up.</summary>
+    public Task ScheduleBlobAsync(string blob, long due) => _database.SortedSetAddAsync(_blobs, blob, due, SortedSetWhen.Always);
 
     /// <summary>Blobs whose time has come.</summary>
     public async Task<string[]> DueAsync(long now, int most) => Array.ConvertAll(

@@ -55,7 +55,7 @@ public sealed class FileStore
         Stream content, FileIdMode mode, long maxLength, TimeSpan timeToLive, CancellationToken cancellationToken = default)
     {
         var blob = Guid.NewGuid().ToString("N");
-        await _records.KeepBlobAsync(blob, Now + AbandonedAfter).ConfigureAwait(false);
+        await _records.ScheduleBlobAsync(blob, Now + AbandonedAfter).ConfigureAwait(false);
         var used = false;
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         limit.CancelAfter(MaxUploadTime);
@@ -76,7 +76,7 @@ public sealed class FileStore
 
             var now = Now;
             var expires = now + (long)timeToLive.TotalMilliseconds;
-            await _records.KeepBlobAsync(blob, expires + BlobSlack).ConfigureAwait(false);
+            await _records.ScheduleBlobAsync(blob, expires + BlobSlack).ConfigureAwait(false);
             var file = new StoredFile("", blob, measured.Count, now, expires);
             used = true; // until the store has said that it isn't: a failure leaves it open
             var stored = mode == FileIdMode.Content
@@ -88,7 +88,7 @@ public sealed class FileStore
         finally
         {
             if (!used)
-                await _records.DropBlobAsync(blob).ConfigureAwait(false);
+                await _records.ScheduleBlobAsync(blob, due: 0).ConfigureAwait(false);
         }
     }
 
