@@ -76,15 +76,17 @@ internal sealed partial class TestnetProcess : IAsyncDisposable
     /// <param name="nodes">Number of service nodes.</param>
     /// <param name="environment">Further environment variables of the process.</param>
     /// <param name="firstPort">First of <paramref name="nodes"/> + <see cref="OtherPorts"/> ports, or 0 for free ones.</param>
+    /// <param name="filePort">Port of the file server, or null for the last one before the nodes'.</param>
     public static async Task<TestnetProcess> StartAsync(
-        string? directory = null, string options = "", int nodes = 32, IReadOnlyDictionary<string, string>? environment = null, int firstPort = 0)
+        string? directory = null, string options = "", int nodes = 32, IReadOnlyDictionary<string, string>? environment = null, int firstPort = 0,
+        int? filePort = null)
     {
         var folder = directory is null ? new TemporaryFolder() : null;
         directory ??= folder!.Path;
         for (var attempt = 1; ; attempt++)
         {
             var ports = firstPort == 0 ? FindPorts(nodes + OtherPorts) : firstPort;
-            var testnet = new TestnetProcess(folder, directory, ports, UpArguments(directory, ports, nodes) + " " + options, environment);
+            var testnet = new TestnetProcess(folder, directory, ports, UpArguments(directory, ports, nodes, filePort) + " " + options, environment);
             try
             {
                 await testnet.WaitUntilReadyAsync();
@@ -107,8 +109,8 @@ internal sealed partial class TestnetProcess : IAsyncDisposable
     }
 
     /// <summary>The arguments of <c>up</c> for a network on <paramref name="directory"/>.</summary>
-    public static string UpArguments(string directory, int firstPort, int nodes = 32) => string.Create(CultureInfo.InvariantCulture,
-        $"up --data \"{directory}\" --nodes {nodes} --seed-port {firstPort} --admin-port {firstPort + 1} --silo-port {firstPort + 2} --file-port {firstPort + 3} --node-port-base {firstPort + OtherPorts}");
+    public static string UpArguments(string directory, int firstPort, int nodes = 32, int? filePort = null) => string.Create(CultureInfo.InvariantCulture,
+        $"up --data \"{directory}\" --nodes {nodes} --seed-port {firstPort} --admin-port {firstPort + 1} --silo-port {firstPort + 2} --file-port {filePort ?? firstPort + 3} --node-port-base {firstPort + OtherPorts}");
 
     /// <summary>Runs a command of <c>session-testnet</c> to its end.</summary>
     public static async Task<CommandResult> RunAsync(string arguments)

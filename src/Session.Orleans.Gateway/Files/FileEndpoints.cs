@@ -35,7 +35,6 @@ internal sealed partial class FileEndpoints(FileStore files, IOptions<FilesOptio
 
     public async Task HandleAsync(HttpContext context)
     {
-        HttpReplies.SetServer(context.Response);
         var (route, id) = FindRoute(context.Request.Path.Value ?? "");
         if (route.Length == 0)
         {

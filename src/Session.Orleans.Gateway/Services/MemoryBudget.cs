@@ -33,7 +33,11 @@ internal sealed class BudgetedStream(MemoryBudget? budget) : MemoryStream
         if (budget?.TryTake(buffer.Length) == false)
             throw new MemoryBudgetException();
         _taken += buffer.Length;
-        base.Write(buffer);
+        // The base's own way to write a span leads back here in a class that derives from it.
+        var end = (int)Length;
+        SetLength(end + buffer.Length);
+        buffer.CopyTo(GetBuffer().AsSpan(end));
+        Position = Length;
     }
 
     public override Task WriteAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>

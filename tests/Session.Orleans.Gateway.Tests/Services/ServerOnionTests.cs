@@ -155,6 +155,18 @@ public sealed class ServerOnionTests : IAsyncLifetime
         Assert.Equal(200, (await SendV4Async(new("GET", "/echo", Headers(), null))).Code);
     }
 
+    [Fact]
+    public async Task LargeReply_ArrivesWholeAndTooLargeAOneIsA503Inside()
+    {
+        for (var repeat = 0; repeat < 3; repeat++) // what one took is there for the next
+        {
+            var reply = await SendV4Async(new("GET", "/large?10000000", Headers(), null));
+            Assert.Equal((200, 10_000_000), (reply.Code, reply.Body.Length));
+            Assert.Equal(-1, reply.Body.Span.IndexOfAnyExcept((byte)'x'));
+            Assert.Equal(503, (await SendV4Async(new("GET", "/large?20000000", Headers(), null))).Code);
+        }
+    }
+
     private static Dictionary<string, string> Headers(params (string Name, string Value)[] headers) => headers.ToDictionary(header => header.Name, header => header.Value);
 
     private static async Task ServeAsync(HttpContext context)
@@ -181,6 +193,12 @@ public sealed class ServerOnionTests : IAsyncLifetime
             var first = await service.RunAsync(context, new("GET", "/echo/in?a=b", Headers(("X-Test", "5")), null));
             var second = await service.RunAsync(context, new("GET", "/teapot", Headers(), null));
             await context.Response.WriteAsync($"{first.Status}:{Encoding.UTF8.GetString(first.Body.Span)} {second.Status}:");
+        }
+        else if (request.Path == "/large")
+        {
+            var piece = Encoding.ASCII.GetBytes(new string('x', 100_000));
+            for (var left = int.Parse(request.QueryString.Value![1..], System.Globalization.CultureInfo.InvariantCulture); left > 0; left -= piece.Length)
+                await context.Response.Body.WriteAsync(piece, context.RequestAborted);
         }
         else if (request.Path == "/throw")
             throw new InvalidOperationException("secret");
