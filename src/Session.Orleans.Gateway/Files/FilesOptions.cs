@@ -53,6 +53,14 @@ public sealed class FilesOptions
     public string SessionVersion { get; set; } = "1.0.0";
 }
 
-/// <summary>Checks the annotations of <see cref="FilesOptions"/> at start.</summary>
-[OptionsValidator]
-internal sealed partial class FilesOptionsValidator : IValidateOptions<FilesOptions>;
+/// <summary>Checks the annotations of <see cref="FilesOptions"/> at start. By hand: a generated validator forgets the texts of ranges, and with them the full names.</summary>
+internal sealed class FilesOptionsValidator : IValidateOptions<FilesOptions>
+{
+    public ValidateOptionsResult Validate(string? name, FilesOptions options)
+    {
+        var errors = new List<ValidationResult>();
+        return Validator.TryValidateObject(options, new(options), errors, validateAllProperties: true)
+            ? ValidateOptionsResult.Success
+            : ValidateOptionsResult.Fail(errors.Select(error => error.ErrorMessage!));
+    }
+}
