@@ -18,11 +18,12 @@ public interface INetworkGrain : IGrainWithStringKey
     Task<NetworkState> ConfigureAsync(NetworkPlan plan);
 
     /// <summary>
-    /// Registers <paramref name="observer"/> for changes, or renews it (needed once a minute), and returns the current state.
+    /// Registers <paramref name="observer"/> for changes, or renews it (needed once a minute), and returns the current state; null if that is
+    /// of <paramref name="knownVersion"/>.
     /// </summary>
     /// <exception cref="NetworkPlanException">The network has not been configured yet.</exception>
     [Alias("Subscribe")]
-    Task<NetworkState> SubscribeAsync(INetworkObserver observer);
+    Task<NetworkState?> SubscribeAsync(INetworkObserver observer, long knownVersion);
 
     /// <summary>Carries out an order to nodes, all in one block that is made at once.</summary>
     /// <exception cref="NetworkOrderException">The order is not possible for one of them; nothing has changed.</exception>
@@ -41,6 +42,34 @@ public interface INetworkGrain : IGrainWithStringKey
     /// <summary>Where all coins are.</summary>
     [Alias("GetLedger")]
     Task<LedgerState> GetLedgerAsync();
+
+    /// <summary>Moves coins from the operator's account, which the nodes' rewards go to, to another, in a block that is made at once.</summary>
+    /// <param name="to">Name of the other account.</param>
+    /// <param name="amount">Atomic units, more than 0.</param>
+    /// <returns>False if the operator has fewer; nothing has changed then.</returns>
+    [Alias("Pay")]
+    Task<bool> PayAsync(string to, long amount);
+
+    /// <summary>Gives nodes a label, or takes it from them.</summary>
+    /// <param name="label">The label.</param>
+    /// <param name="nodes">Indices of the nodes; empty stands for all that have it when it is taken.</param>
+    /// <param name="isSet">True to give it, false to take it.</param>
+    /// <exception cref="NetworkOrderException">The label is malformed or a node is not registered; nothing has changed.</exception>
+    [Alias("SetLabel")]
+    Task<NetworkState> SetLabelAsync(string label, ImmutableArray<int> nodes, bool isSet);
+
+    /// <summary>Registry, height, ledger and what goes with them, for a snapshot.</summary>
+    [Alias("Save")]
+    Task<NetworkArchive> SaveAsync();
+
+    /// <summary>Becomes what it was when <paramref name="archive"/> was made. Options of the network, its clock and faults in force stay.</summary>
+    /// <exception cref="NetworkOrderException">It is another network's archive; nothing has changed.</exception>
+    [Alias("Restore")]
+    Task<NetworkState> RestoreAsync(NetworkArchive archive);
+
+    /// <summary>Has every silo forget what it remembers of mailboxes, because others than their grains have written to the store.</summary>
+    [Alias("StoreReplaced")]
+    Task<NetworkState> StoreReplacedAsync();
 
     /// <summary>Begins faults. They are part of the network: persisted, known to every silo, and ended by the network when their time is over.</summary>
     /// <returns>The faults with their ids and their beginning.</returns>

@@ -17,6 +17,8 @@ namespace Session.Orleans.Contracts;
 /// <param name="Lives">The rest of what the chain knows, one per element of <paramref name="Nodes"/> and in the same order.</param>
 /// <param name="IsPaused">True while no block comes by itself.</param>
 /// <param name="BlockTime">Time from block to block.</param>
+/// <param name="StoreEpoch">Changes when all mailboxes have been replaced in the store: what a silo remembers of them is of no use then.</param>
+/// <param name="Labels">Labels of nodes, in ascending order of node and label.</param>
 [GenerateSerializer, Immutable, Alias("session.NetworkState")]
 public sealed record NetworkState(
     [property: Id(0)] long Version,
@@ -30,7 +32,9 @@ public sealed record NetworkState(
     [property: Id(8)] ImmutableArray<NodeLag> Lagging,
     [property: Id(9)] ImmutableArray<NodeLife> Lives,
     [property: Id(10)] bool IsPaused,
-    [property: Id(11)] TimeSpan BlockTime);
+    [property: Id(11)] TimeSpan BlockTime,
+    [property: Id(12)] long StoreEpoch,
+    [property: Id(13)] ImmutableArray<NodeLabel> Labels);
 
 /// <summary>One service node in the registry.</summary>
 /// <param name="Index">Number from which the node's keys are derived, together with the network secret.</param>

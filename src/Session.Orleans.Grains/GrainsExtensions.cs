@@ -3,15 +3,18 @@ using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Session.Orleans.Grains.Mailboxes;
+using Session.Orleans.Grains.Names;
 using Session.Orleans.Grains.Network;
 using Session.Orleans.Grains.ServiceNodes;
+using Session.Orleans.Grains.Snapshots;
+using Session.Orleans.Storage.Snapshots;
 
 namespace Session.Orleans.Grains;
 
 /// <summary>Adds what the grains need to a silo.</summary>
 public static class GrainsExtensions
 {
-    /// <summary>Registers the network view, the storage RPC and the options of the grains. The host provides the mailbox store.</summary>
+    /// <summary>Registers the network view, the storage RPC and the options of the grains. The host provides the mailbox store and its part of snapshots.</summary>
     public static ISiloBuilder AddSessionGrains(this ISiloBuilder silo)
     {
         var services = silo.Services;
@@ -21,6 +24,9 @@ public static class GrainsExtensions
         services.AddSingleton<IValidateOptions<ServerRelayOptions>, ServerRelayOptionsValidator>();
         services.AddOptions<LimitOptions>().BindConfiguration(LimitOptions.Section).ValidateOnStart();
         services.AddSingleton<IValidateOptions<LimitOptions>, LimitOptionsValidator>();
+        services.AddOptions<NameOptions>().BindConfiguration(NameOptions.Section).ValidateOnStart();
+        services.AddSingleton<IValidateOptions<NameOptions>, NameOptionsValidator>();
+        services.AddSingleton<NameRpc>();
         services.AddOptions<LocalCallOptions>().BindConfiguration(LocalCallOptions.Section);
         services.TryAddSingleton(TimeProvider.System);
         services.AddSingleton<NetworkKeys>();
@@ -35,6 +41,8 @@ public static class GrainsExtensions
             provider.GetRequiredService<IGrainFactory>(), provider.GetRequiredService<MailboxGrains>(), provider.GetRequiredService<ClusterChanges>(),
             provider.GetRequiredService<TimeProvider>(), provider.GetRequiredService<ILogger<MailboxWatchHub>>()));
         services.AddSingleton<ILifecycleParticipant<ISiloLifecycle>>(provider => provider.GetRequiredService<ClusterChanges>());
+        services.AddSingleton<ISnapshotPart, NetworkSnapshotPart>();
+        services.AddSingleton<NetworkSnapshots>();
         services.AddHostedService<NetworkViewUpdater>();
         return silo;
     }

@@ -14,6 +14,7 @@ using Session.Orleans.Storage;
 using Session.Orleans.Storage.Blobs;
 using Session.Orleans.Storage.Files;
 using Session.Orleans.Storage.S3;
+using Session.Orleans.Storage.Snapshots;
 using StackExchange.Redis;
 
 namespace Session.Orleans.Silo;
@@ -57,9 +58,11 @@ public static class SiloHost
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = silo.ShutdownTimeout);
         builder.Services.TryAddSingleton(TimeProvider.System);
         builder.Services.AddSingleton<IConnectionMultiplexer>(connection);
-        builder.Services.AddSingleton<IMailboxStore>(services => new RedisMailboxStore(
+        builder.Services.AddSingleton(services => new RedisMailboxStore(
             connection, services.GetRequiredService<TimeProvider>(),
             new() { MaxRevocations = services.GetRequiredService<IOptions<LimitOptions>>().Value.Revocations }));
+        builder.Services.AddSingleton<IMailboxStore>(services => services.GetRequiredService<RedisMailboxStore>());
+        builder.Services.AddSingleton<ISnapshotPart, MailboxSnapshotPart>();
         builder.Services.AddSingleton(new MailboxCensus(connection));
         builder.Services.AddSingleton(await CreateBlobStoreAsync(builder.Configuration, connection));
         builder.Services.AddSingleton(services => new FileStore(
@@ -73,6 +76,7 @@ public static class SiloHost
             .ConfigureEndpoints(address, silo.Port, gatewayPort: 0, listenOnAnyHostAddress: !IPAddress.IsLoopback(address))
             .UseRedisClustering(clustering => clustering.ConfigurationOptions = redis)
             .AddRedisGrainStorage(NetworkStorageName, storage => storage.ConfigurationOptions = redis)
+            .AddRedisGrainStorage(NameStorageName, storage => storage.ConfigurationOptions = redis)
             .Configure<ClusterMembershipOptions>(DetectFailuresQuickly)
             .AddSessionGrains());
         builder.AddSessionGateway();
@@ -85,6 +89,7 @@ public static class SiloHost
     }
 
     private const string NetworkStorageName = "network";
+    private const string NameStorageName = "names";
 
     /// <summary>
     /// With Orleans' defaults the grains of a killed silo answer no one for 10 to 20 s; clients give a request 10 s.

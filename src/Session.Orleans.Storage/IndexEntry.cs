@@ -28,6 +28,17 @@ internal static class IndexEntry
         return head;
     }
 
+    /// <summary>All of it, for a message whose sequence is known.</summary>
+    public static byte[] Pack(in MessageEntry message)
+    {
+        var sequence = new byte[sizeof(long)];
+        BinaryPrimitives.WriteInt64LittleEndian(sequence, message.Sequence);
+        return
+        [
+            .. PackHead(new(message.Hash, message.Namespace, message.Timestamp, message.Expiry), message.Size), .. sequence, .. PackTail(message.Missing),
+        ];
+    }
+
     /// <summary>What follows the sequence.</summary>
     public static byte[] PackTail(MissingMembers? missing)
     {

@@ -1,3 +1,6 @@
+using System.Runtime.CompilerServices;
+using System.Text;
+using Session.Orleans.Protocol.Identity;
 using StackExchange.Redis;
 
 namespace Session.Orleans.Storage;
@@ -26,33 +29,67 @@ public sealed class MailboxCensus
     public async Task<MailboxCount> CountAsync(CancellationToken cancellationToken = default)
     {
         var (mailboxes, messages) = (0L, 0L);
-        try
+        await foreach (var key in KeysAsync("count", cancellationToken).ConfigureAwait(false))
         {
-            foreach (var server in _connection.GetServers())
+            switch (MailboxKeys.KindOf(key))
             {
-                if (server.IsReplica)
-                    continue;
-                await foreach (var key in server.KeysAsync(_options.Database, _options.KeyPrefix + "{*", PageSize)
-                    .WithCancellation(cancellationToken).ConfigureAwait(false))
-                {
-                    switch (MailboxKeys.KindOf(key))
-                    {
-                        case MailboxKeyKind.Index:
-                            mailboxes++;
-                            break;
-                        case MailboxKeyKind.Payload:
-                            messages++;
-                            break;
-                    }
-                }
+                case MailboxKeyKind.Index:
+                    mailboxes++;
+                    break;
+                case MailboxKeyKind.Payload:
+                    messages++;
+                    break;
             }
-        }
-        catch (Exception exception) when (exception is RedisException or RedisTimeoutException)
-        {
-            throw new MailboxStoreException("count: the store did not answer: " + exception.Message);
         }
 
         return new(mailboxes, messages);
+    }
+
+    /// <summary>
+    /// All accounts with messages or revocations. One whose mailbox comes or goes meanwhile may be left out, and one may come twice.
+    /// </summary>
+    /// <exception cref="MailboxStoreException">The store did not answer.</exception>
+    public async IAsyncEnumerable<AccountId> ListAsync([EnumeratorCancellation] CancellationToken cancellationToken = default)
+    {
+        var database = _connection.GetDatabase(_options.Database);
+        await foreach (var key in KeysAsync("list", cancellationToken).ConfigureAwait(false))
+        {
+            if (MailboxKeys.KindOf(key) is not (MailboxKeyKind.Index or MailboxKeyKind.Revoked) || MailboxKeys.AccountOf(key) is not { } account)
+                continue;
+            // Revocations outlive the index of an empty mailbox; with an index they are listed by that.
+            if (MailboxKeys.KindOf(key) is MailboxKeyKind.Revoked
+                && await database.KeyExistsAsync(new MailboxKeys(Encoding.UTF8.GetBytes(_options.KeyPrefix), account).Index)
+                    .WaitAsync(cancellationToken).ConfigureAwait(false))
+            {
+                continue;
+            }
+
+            yield return account;
+        }
+    }
+
+    private async IAsyncEnumerable<RedisKey> KeysAsync(string operation, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        foreach (var server in _connection.GetServers())
+        {
+            if (server.IsReplica)
+                continue;
+            await using var keys = server.KeysAsync(_options.Database, _options.KeyPrefix + "{*", PageSize).GetAsyncEnumerator(cancellationToken);
+            while (true)
+            {
+                try
+                {
+                    if (!await keys.MoveNextAsync().ConfigureAwait(false))
+                        break;
+                }
+                catch (Exception exception) when (exception is RedisException or RedisTimeoutException)
+                {
+                    throw new MailboxStoreException($"{operation}: the store did not answer: {exception.Message}");
+                }
+
+                yield return keys.Current;
+            }
+        }
     }
 }
 

@@ -52,7 +52,17 @@ internal readonly struct MailboxKeys
         var suffix = end < 0 ? [] : bytes[(end + 1)..];
         return suffix.SequenceEqual(":idx"u8) ? MailboxKeyKind.Index
             : suffix.StartsWith(":m:"u8) ? MailboxKeyKind.Payload
+            : suffix.SequenceEqual(":revoked"u8) ? MailboxKeyKind.Revoked
             : MailboxKeyKind.Other;
+    }
+
+    /// <summary>The account whose key was found in the store; null if it is none's.</summary>
+    public static AccountId? AccountOf(RedisKey key)
+    {
+        ReadOnlySpan<byte> bytes = (byte[]?)key;
+        var tag = bytes.IndexOf((byte)'{') + 1;
+        return tag > 0 && bytes.Length > tag + AccountId.HexLength && bytes[tag + AccountId.HexLength] is (byte)'}'
+            && AccountId.TryParse(Encoding.ASCII.GetString(bytes.Slice(tag, AccountId.HexLength)), out var account) ? account : null;
     }
 
     public override string ToString() => Encoding.ASCII.GetString(_tag);
@@ -78,4 +88,7 @@ internal enum MailboxKeyKind
 
     /// <summary>One message.</summary>
     Payload,
+
+    /// <summary>The revocations of a mailbox.</summary>
+    Revoked,
 }

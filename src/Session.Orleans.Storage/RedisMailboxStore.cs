@@ -10,7 +10,7 @@ namespace Session.Orleans.Storage;
 /// Mailboxes in Redis (7.0 or later) or a server that speaks its protocol and runs Lua scripts as transactions. One instance serves all
 /// mailboxes of a process; concurrent calls share the connection and are sent without waiting for each other.
 /// </summary>
-public sealed class RedisMailboxStore : IMailboxStore
+public sealed partial class RedisMailboxStore : IMailboxStore
 {
     private const int BatchSize = 1000;
     private const int ConsistentScans = 3;

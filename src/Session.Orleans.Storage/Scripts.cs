@@ -182,4 +182,36 @@ internal static class Scripts
         end
         return {before, version, removed}
         """);
+
+    /// <summary>
+    /// Puts messages where a snapshot had them, beside what is there. KEYS: index, payloads. ARGV: 1 least version, 2 time to live of the
+    /// index, then per message: hash, whole entry, time to live, data. Returns the new version.
+    /// </summary>
+    public static readonly Script Restore = new("""
+        local version = tonumber(redis.call('HGET', KEYS[1], 'v') or '0')
+        local fresh = version == 0
+        version = version + 1
+        if version < tonumber(ARGV[1]) then version = tonumber(ARGV[1]) end
+        redis.call('HSET', KEYS[1], 'v', string.format('%.0f', version))
+        for i = 2, #KEYS do
+          local at = 4 * i - 5
+          redis.call('HSET', KEYS[1], ARGV[at], ARGV[at + 1])
+          redis.call('SET', KEYS[i], ARGV[at + 3], 'PX', ARGV[at + 2])
+        end
+        if fresh then
+          redis.call('PEXPIRE', KEYS[1], ARGV[2])
+        else
+          redis.call('PEXPIRE', KEYS[1], ARGV[2], 'GT')
+        end
+        return version
+        """);
+
+    /// <summary>KEYS: revocations. ARGV: score and token of each that there shall be.</summary>
+    public static readonly Script RestoreRevocations = new("""
+        redis.call('DEL', KEYS[1])
+        for i = 1, #ARGV, 2 do
+          redis.call('ZADD', KEYS[1], ARGV[i], ARGV[i + 1])
+        end
+        return #ARGV / 2
+        """);
 }

@@ -59,6 +59,43 @@ internal sealed class AdminClient : IDisposable
     public Task<AdminReply<NodeOrderReport>> OrderNodeAsync(string node, string order, CancellationToken cancellationToken) =>
         SendAsync(HttpMethod.Post, $"/v1/nodes/{Uri.EscapeDataString(node)}/{order}", AdminJsonContext.Default.NodeOrderReport, cancellationToken);
 
+    /// <summary>Gives nodes a label.</summary>
+    public Task<AdminReply<LabelReport>> AddLabelAsync(string label, IReadOnlyList<string> nodes, CancellationToken cancellationToken) =>
+        SendAsync(HttpMethod.Put, $"/v1/labels/{Uri.EscapeDataString(label)}", AdminJsonContext.Default.LabelReport, cancellationToken,
+            JsonContent.Create(new LabelOrder(nodes), AdminJsonContext.Default.LabelOrder));
+
+    /// <summary>Takes a label from nodes, or from all if none is named.</summary>
+    public Task<AdminReply<LabelReport>> RemoveLabelAsync(string label, IEnumerable<string> nodes, CancellationToken cancellationToken) =>
+        SendAsync(HttpMethod.Delete, $"/v1/labels/{Uri.EscapeDataString(label)}{Query("node", nodes)}", AdminJsonContext.Default.LabelReport, cancellationToken);
+
+    /// <summary>Copies a snapshot of the network to <paramref name="target"/>.</summary>
+    public async Task SaveSnapshotAsync(Stream target, CancellationToken cancellationToken)
+    {
+        try
+        {
+            using var response = await _http.GetAsync("/v1/snapshot", HttpCompletionOption.ResponseHeadersRead, cancellationToken);
+            if (!response.IsSuccessStatusCode)
+                throw Refused(response.StatusCode, await response.Content.ReadAsStringAsync(cancellationToken));
+            await response.Content.CopyToAsync(target, cancellationToken);
+        }
+        catch (Exception exception) when (exception is HttpRequestException or HttpIOException)
+        {
+            throw new CommandException(ExitCodes.NotRunning, $"The admin API at {Authority} did not send the whole snapshot: {exception.Message}");
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            throw new CommandException(ExitCodes.NotRunning, $"The admin API at {Authority} did not send the whole snapshot in time.");
+        }
+    }
+
+    /// <summary>Makes the network what it was when the snapshot was saved.</summary>
+    public Task<AdminReply<SnapshotReport>> RestoreSnapshotAsync(Stream snapshot, CancellationToken cancellationToken)
+    {
+        var content = new StreamContent(snapshot);
+        content.Headers.ContentType = new("application/octet-stream");
+        return SendAsync(HttpMethod.Put, "/v1/snapshot", AdminJsonContext.Default.SnapshotReport, cancellationToken, content);
+    }
+
     public Task<AdminReply<ChainReport>> GetChainAsync(CancellationToken cancellationToken) =>
         SendAsync(HttpMethod.Get, "/v1/chain", AdminJsonContext.Default.ChainReport, cancellationToken);
 
@@ -89,10 +126,12 @@ internal sealed class AdminClient : IDisposable
 
     /// <summary>Ends the faults with these ids or labels, or all if there is no name.</summary>
     public Task<AdminReply<IReadOnlyList<FaultReport>>> RemoveFaultsAsync(IEnumerable<string> names, CancellationToken cancellationToken) =>
-        SendAsync(HttpMethod.Delete, "/v1/faults" + string.Concat(names.Select((name, i) => $"{(i == 0 ? '?' : '&')}name={Uri.EscapeDataString(name)}")),
-            AdminJsonContext.Default.IReadOnlyListFaultReport, cancellationToken);
+        SendAsync(HttpMethod.Delete, "/v1/faults" + Query("name", names), AdminJsonContext.Default.IReadOnlyListFaultReport, cancellationToken);
 
     public void Dispose() => _http.Dispose();
+
+    private static string Query(string key, IEnumerable<string> values) =>
+        string.Concat(values.Select((value, i) => $"{(i == 0 ? '?' : '&')}{key}={Uri.EscapeDataString(value)}"));
 
     private async Task<AdminReply<T>> SendAsync<T>(
         HttpMethod method, string path, JsonTypeInfo<T> type, CancellationToken cancellationToken, HttpContent? content = null)

@@ -12,6 +12,8 @@ var root = new RootCommand("Runs a Session network on this machine: service node
     ChainCommand.Create(),
     SwarmsCommand.Create(),
     FaultsCommand.Create(),
+    NamesCommand.Create(),
+    SnapshotCommand.Create(),
     DemoCommand.Create(),
     ScenarioCommand.Create(),
     BenchCommand.Create(),

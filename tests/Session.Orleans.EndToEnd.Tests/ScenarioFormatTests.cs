@@ -65,7 +65,8 @@ public sealed partial class ScenarioFormatTests
         """;
 
     private static readonly ScenarioNetwork Network = new(
-        [.. Enumerable.Range(0, 10).Select(index => (index, Convert.ToHexStringLower([(byte)index, 0xab, 0xcd, 0xef])))],
+        [.. Enumerable.Range(0, 10).Select(index => (
+            index, Convert.ToHexStringLower([(byte)index, 0xab, 0xcd, 0xef]), (IReadOnlyList<string>)(index < 3 ? ["eu", "old"] : ["us"])))],
         [new("0", [0, 1, 2, 3, 4]), new("3fffffffffffffff", [5, 6, 7, 8, 9])]);
 
     private static readonly JsonObject Schema = JsonNode.Parse(File.ReadAllText(RepositoryFiles.Path("docs", "scenario.schema.json")))!.AsObject();
@@ -213,12 +214,15 @@ public sealed partial class ScenarioFormatTests
               - name: long
                 at: 20s
                 do: [{ fault: { on: { nodes: [1, 02abcdef] }, to: { swarm: "0" }, latency: 1s, for: 1m } }]
+              - name: region
+                at: 30s
+                do: [{ fault: { on: { nodes: [eu, 7] }, offline: true, for: 4s } }]
             """, speed: 2);
 
         Assert.Equal(
         [
             "5 turns refuse at 5,6 for 2s", "6 turns clear turns", "10 turns refuse at 7,8 for 2s", "10 long latency 1s at 1,2 → 0-4 for 30s",
-            "11 turns clear turns", "15 turns refuse at 5,9 for 2s", "16 turns clear turns", "20 turns end of phase",
+            "11 turns clear turns", "15 turns refuse at 5,9 for 2s", "15 region offline at 0-2,7 for 2s", "16 turns clear turns", "20 turns end of phase",
         ], plan.Events.Select(one => string.Create(CultureInfo.InvariantCulture, $"{one.At.TotalSeconds} {one.Phase} {one.Describe()}")));
         Assert.Equal(TimeSpan.FromSeconds(40), plan.Duration);
         Assert.Equal((TimeSpan.FromSeconds(5), TimeSpan.FromSeconds(20)), plan.Windows["turns"]);

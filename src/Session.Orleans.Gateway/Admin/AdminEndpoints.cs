@@ -24,6 +24,7 @@ internal static class AdminEndpoints
         var api = routes.MapGroup("/v1").WithTags("network"); // AdminProblems asks for the token
         api.MapGet("/status", StatusAsync).WithName("Status").WithSummary("Height, nodes, swarms and live messages").ProducesProblem(401);
         NetworkEndpoints.Map(api);
+        SnapshotEndpoints.Map(api);
     }
 
     private static Results<ContentHttpResult, StatusCodeHttpResult> Started(NetworkViewSource views) =>
@@ -75,5 +76,8 @@ public sealed record SwarmStatus(string Id, int Members);
 [JsonSerializable(typeof(ChainReport))]
 [JsonSerializable(typeof(RegistrationOrder))]
 [JsonSerializable(typeof(NodeOrderReport))]
+[JsonSerializable(typeof(LabelOrder))]
+[JsonSerializable(typeof(LabelReport))]
+[JsonSerializable(typeof(SnapshotReport))]
 [JsonSerializable(typeof(Microsoft.AspNetCore.Mvc.ProblemDetails))]
 public sealed partial class AdminJsonContext : JsonSerializerContext;

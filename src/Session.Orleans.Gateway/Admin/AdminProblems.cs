@@ -38,7 +38,10 @@ internal sealed partial class AdminProblems(AdminToken token, ILogger<AdminProbl
         // Answers of the framework itself, for unknown paths and methods, have no body. Health checks answer 503 without one, as those who ask expect.
         if (context.Response is { HasStarted: false, StatusCode: 404 or 405 or 415, ContentType: null } response)
         {
-            var detail = response.StatusCode is 415 ? "The body must be JSON, with 'Content-Type: application/json'."
+            var detail = response.StatusCode is 415
+                ? context.Request.Path.StartsWithSegments(SnapshotEndpoints.Path, StringComparison.OrdinalIgnoreCase)
+                    ? $"The body must be a snapshot, with 'Content-Type: {SnapshotEndpoints.ContentType}'."
+                    : "The body must be JSON, with 'Content-Type: application/json'."
                 : $"There is no {context.Request.Method} {context.Request.Path}; /openapi/v1.json lists what there is.";
             await Problem(detail, response.StatusCode).ExecuteAsync(context);
         }

@@ -34,6 +34,12 @@ internal static class NetworkEndpoints
             }).WithName(order + "Node").WithSummary(summary).ProducesProblem(404);
         }
 
+        network.MapPut("/labels/{label}", (string label, LabelOrder order, NetworkViewSource views, IGrainFactory grains, IOptions<NetworkOptions> options) =>
+            LabelAsync(label, order.Nodes, isSet: true, views, grains, options))
+            .WithName("AddLabel").WithSummary("Gives nodes a label, by which faults find them").ProducesProblem(404);
+        network.MapDelete("/labels/{label}", (string label, string[]? node, NetworkViewSource views, IGrainFactory grains, IOptions<NetworkOptions> options) =>
+            LabelAsync(label, node ?? [], isSet: false, views, grains, options))
+            .WithName("RemoveLabel").WithSummary("Takes a label from these nodes, or from all if none is named").ProducesProblem(404);
         network.MapGet("/chain", ChainAsync).WithName("Chain").WithSummary("Height, clock and ledger");
         network.MapPost("/chain/step", async (int? blocks, IGrainFactory grains, IOptions<NetworkOptions> options) =>
             Report(await Network(grains, options).StepAsync(blocks ?? 1), await Network(grains, options).GetLedgerAsync()))
@@ -125,6 +131,18 @@ internal static class NetworkEndpoints
         if (indices.Length == 0 || (order.Nodes is null && indices.Length < order.Count) || indices.Any(index => index >= ports))
             throw new NetworkOrderException($"There are ports for {ports} nodes, 0 to {ports - 1}; start the network with more of them (Gateway:NodePorts).");
         return Report(await Network(grains, options).OrderAsync(NodeOrderKind.Register, [.. indices]), indices);
+    }
+
+    private static async Task<Ok<LabelReport>> LabelAsync(
+        string label, IReadOnlyList<string> selectors, bool isSet, NetworkViewSource views, IGrainFactory grains, IOptions<NetworkOptions> options)
+    {
+        var nodes = NetworkSelectors.Indices(View(views), selectors, []);
+        if (isSet && nodes.IsEmpty)
+            throw new NetworkOrderException("A label needs at least one node.");
+        if (!isSet && !View(views).Labelled(label).Any())
+            throw new NotInNetworkException($"No node has the label '{label}'.");
+        var state = await Network(grains, options).SetLabelAsync(label, nodes, isSet);
+        return TypedResults.Ok(new LabelReport(label, [.. state.Labels.Where(each => each.Label == label).Select(each => each.Index)]));
     }
 
     private static Ok<NodeOrderReport> Report(NetworkState state, IReadOnlyCollection<int> indices) => TypedResults.Ok(new NodeOrderReport(

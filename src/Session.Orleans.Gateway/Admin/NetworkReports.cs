@@ -20,17 +20,19 @@ namespace Session.Orleans.Gateway.Admin;
 /// <param name="FailingSince">Height at which peers began to find it failing; null if none does.</param>
 /// <param name="RequestedUnlockHeight">Height at which it leaves on request; 0 if nobody asked.</param>
 /// <param name="Faults">Ids of its own faults and of those on links from it.</param>
+/// <param name="Labels">The operator's words for it.</param>
 public sealed record NodeReport(
     int Index, string Ed25519, string X25519, string State, string? Swarm, string Ip, int HttpsPort, long RegistrationHeight, long StateHeight,
     long SyncedAt, long DowntimeCredit, int DecommissionCount, long? LastProofHeight, long? FailingSince, long RequestedUnlockHeight,
-    IReadOnlyList<string> Faults)
+    IReadOnlyList<string> Faults, IReadOnlyList<string> Labels)
 {
     internal static NodeReport Of(ServiceNode node, NetworkView view) => new(
         node.Index, node.PublicKey.ToString(), node.Keys.X25519.PublicKey.ToString(), AdminText.Of(node.Record.State),
         node.IsInSwarm ? node.SwarmId.ToString() : null, node.IpAddress, node.HttpsPort, node.Record.RegistrationHeight,
         node.Record.StateHeight, view.SyncedAt(node.Index), view.LifeOf(node).EarnedDowntimeBlocks, view.LifeOf(node).DecommissionCount,
         view.LifeOf(node).LastProofHeight, view.LifeOf(node).FailingSince, view.LifeOf(node).RequestedUnlockHeight,
-        [.. view.State.Faults.Where(fault => fault.Nodes.Contains(node.Index)).Select(fault => fault.Id)]);
+        [.. view.State.Faults.Where(fault => fault.Nodes.Contains(node.Index)).Select(fault => fault.Id)],
+        [.. view.LabelsOf(node.Index)]);
 }
 
 /// <summary>A swarm, as the admin API shows it.</summary>
@@ -65,7 +67,7 @@ public sealed record FaultReport(
 
 /// <summary>An order for a fault.</summary>
 /// <param name="Kind">What shall go wrong: offline, refuse, latency, loss, bandwidth, corruptLayer, corruptReply, wrongSignature, staleData, clockSkew or slowStorage.</param>
-/// <param name="Nodes">Nodes, each by index or by the first 8 or more hex digits of its Ed25519 key.</param>
+/// <param name="Nodes">Nodes, each by index, by the first 8 or more hex digits of its Ed25519 key or by a label, standing for all that have it now.</param>
 /// <param name="Swarms">Swarms by id, standing for the members they have now.</param>
 /// <param name="To">Nodes to which links go, named in the same way; leave out for the nodes' own faults.</param>
 /// <param name="ToSwarms">Swarms to which links go.</param>
@@ -98,6 +100,15 @@ public sealed record ChainReport(
 /// <param name="Nodes">Indices; leave out for the lowest free ones.</param>
 /// <param name="Count">How many, if <paramref name="Nodes"/> is left out.</param>
 public sealed record RegistrationOrder(IReadOnlyList<int>? Nodes = null, int Count = 1);
+
+/// <summary>An order for a label.</summary>
+/// <param name="Nodes">Nodes, each by index, by the first 8 or more hex digits of its Ed25519 key or by a label.</param>
+public sealed record LabelOrder(IReadOnlyList<string> Nodes);
+
+/// <summary>A label after an order.</summary>
+/// <param name="Label">The label.</param>
+/// <param name="Nodes">Indices of all nodes that have it now.</param>
+public sealed record LabelReport(string Label, IReadOnlyList<int> Nodes);
 
 /// <summary>What came of an order to nodes.</summary>
 /// <param name="Height">Height of the block that carried it out.</param>

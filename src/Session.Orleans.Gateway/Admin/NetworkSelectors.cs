@@ -18,7 +18,7 @@ internal static class NetworkSelectors
         if (selector.Length < ShortestPrefix && int.TryParse(selector, NumberStyles.None, CultureInfo.InvariantCulture, out var index))
             return view.TryGetNode(index, out var node) ? node : throw new NotInNetworkException($"There is no node {selector}.");
         if (selector.Length < ShortestPrefix)
-            throw new NetworkOrderException($"'{selector}' is neither a node's index nor the first 8 or more hex digits of its Ed25519 key.");
+            throw new NetworkOrderException($"'{selector}' is neither a node's index nor the first 8 or more hex digits of its Ed25519 key, nor a label that one has.");
         var found = view.Nodes.Where(candidate =>
             candidate.PublicKey.ToString().StartsWith(selector, StringComparison.OrdinalIgnoreCase)).Take(2).ToArray();
         return found.Length switch
@@ -36,10 +36,10 @@ internal static class NetworkSelectors
             && view.SwarmWith(new SwarmId(id)) is { } swarm
             ? swarm : throw new NotInNetworkException($"There is no swarm '{selector}'.");
 
-    /// <summary>The indices of all nodes that are named one by one or by their swarm, each once.</summary>
+    /// <summary>The indices of all nodes that are named one by one, by a label or by their swarm, each once.</summary>
     /// <exception cref="NotInNetworkException">A name is nobody's.</exception>
     public static ImmutableArray<int> Indices(NetworkView view, IEnumerable<string>? nodes, IEnumerable<string>? swarms) =>
-        [.. (nodes ?? []).Select(selector => Node(view, selector))
+        [.. (nodes ?? []).SelectMany(selector => view.Labelled(selector).DefaultIfEmpty().Select(labelled => labelled ?? Node(view, selector)))
             .Concat((swarms ?? []).SelectMany(selector => Swarm(view, selector).Members))
             .Select(node => node.Index).Distinct().Order()];
 }

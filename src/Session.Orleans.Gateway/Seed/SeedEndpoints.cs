@@ -4,15 +4,16 @@ using System.Text.Unicode;
 using Microsoft.AspNetCore.Http;
 using Session.Orleans.Gateway.Hosting;
 using Session.Orleans.Gateway.Nodes;
+using Session.Orleans.Grains.Names;
 using Session.Orleans.Grains.Network;
 
 namespace Session.Orleans.Gateway.Seed;
 
 /// <summary>
-/// The seed node: JSON-RPC 2.0 at <c>/json_rpc</c> (network.md, 1), and every service node at <c>/snodes/{ed25519}/…</c> for those who reach
+/// The seed node: JSON-RPC 2.0 at <c>/json_rpc</c> (network.md, 1; names.md, 7 and 8), and every service node at <c>/snodes/{ed25519}/…</c> for those who reach
 /// only one port.
 /// </summary>
-internal sealed class SeedEndpoints(NetworkViewSource views, NodeEndpoints nodes)
+internal sealed class SeedEndpoints(NetworkViewSource views, NodeEndpoints nodes, NameRpc names)
 {
     private const int MaxBody = 1024 * 1024;
 
@@ -46,7 +47,7 @@ internal sealed class SeedEndpoints(NetworkViewSource views, NodeEndpoints nodes
             return;
         }
 
-        await HttpReplies.WriteJsonAsync(context, Answer(body));
+        await HttpReplies.WriteJsonAsync(context, await AnswerAsync(body));
     }
 
     private static async ValueTask<ReadOnlyMemory<byte>?> ReadAsync(HttpContext context)
@@ -56,7 +57,7 @@ internal sealed class SeedEndpoints(NetworkViewSource views, NodeEndpoints nodes
         return body;
     }
 
-    private ReadOnlyMemory<byte> Answer(ReadOnlyMemory<byte> body)
+    private async ValueTask<ReadOnlyMemory<byte>> AnswerAsync(ReadOnlyMemory<byte> body)
     {
         try
         {
@@ -64,7 +65,7 @@ internal sealed class SeedEndpoints(NetworkViewSource views, NodeEndpoints nodes
             if (!Utf8.IsValid(body.Span))
                 return Error(default, -32700, "Parse error");
             using var request = JsonDocument.Parse(body, new() { MaxDepth = 32 });
-            return Answer(request.RootElement);
+            return await AnswerAsync(request.RootElement);
         }
         catch (Exception exception) when (exception is JsonException or InvalidOperationException)
         {
@@ -73,15 +74,24 @@ internal sealed class SeedEndpoints(NetworkViewSource views, NodeEndpoints nodes
         }
     }
 
-    private ReadOnlyMemory<byte> Answer(JsonElement root)
+    private async ValueTask<ReadOnlyMemory<byte>> AnswerAsync(JsonElement root)
     {
         var id = root.ValueKind is JsonValueKind.Object && root.TryGetProperty("id", out var given) ? given : default;
         if (root.ValueKind is not JsonValueKind.Object || !root.TryGetProperty("method", out var method)
             || method.ValueKind is not JsonValueKind.String)
             return Error(id, -32600, "Invalid Request");
-        if (method.GetString() is not ("get_n_service_nodes" or "get_service_nodes" or "get_all_service_nodes"))
-            return Error(id, -32601, "Method not found");
+        var name = method.GetString()!;
         _ = root.TryGetProperty("params", out var parameters);
+        if (NameRpc.Knows(name))
+        {
+            if (views.Current is null)
+                return Error(id, -32003, "Server busy, try again later");
+            var answer = await names.AnswerAsync(name, parameters);
+            return answer.Code == 0 ? Envelope(id, "result", json => json.WriteRawValue(answer.Result.Span, skipInputValidation: true)) : Error(id, answer.Code, answer.Message);
+        }
+
+        if (name is not ("get_n_service_nodes" or "get_service_nodes" or "get_all_service_nodes"))
+            return Error(id, -32601, "Method not found");
         if (!ServiceNodeList.TryParse(parameters, out var list))
             return Error(id, -32602, "Invalid params");
         if (!views.TryGet(out var view))

@@ -12,6 +12,7 @@ internal sealed class ClusterChanges : ISiloStatusListener, ILifecycleParticipan
     private readonly ISiloStatusOracle _oracle;
     private readonly TimeProvider _time;
     private long _settledAt;
+    private long _storeEpoch;
 
     public ClusterChanges(ISiloStatusOracle oracle, TimeProvider time)
     {
@@ -21,6 +22,13 @@ internal sealed class ClusterChanges : ISiloStatusListener, ILifecycleParticipan
 
     /// <summary>True for a minute after another silo joined, left or died.</summary>
     public bool AreRecent => _time.GetTimestamp() < Volatile.Read(ref _settledAt);
+
+    /// <summary>Changes when all mailboxes have been replaced in the store: an index that was read before is of no use.</summary>
+    public long StoreEpoch
+    {
+        get => Volatile.Read(ref _storeEpoch);
+        set => Volatile.Write(ref _storeEpoch, value);
+    }
 
     /// <summary>True while this silo stops.</summary>
     public bool IsLeaving => _oracle.CurrentStatus.IsTerminating();

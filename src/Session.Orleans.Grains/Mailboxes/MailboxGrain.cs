@@ -24,10 +24,11 @@ internal sealed partial class MailboxGrain(
     private static readonly TimeSpan TurnLimit = TimeSpan.FromSeconds(5);
 
     private readonly SemaphoreSlim _turn = new(1, 1);
-    private readonly Lock _memory = new(); // guards the three below, and what is in the index
+    private readonly Lock _memory = new(); // guards the four below, and what is in the index
     private MailboxIndex? _index;
     private Task? _loading;
     private int _generation;
+    private long _epoch; // of the store, when the index was read
     private AccountId _account;
     private volatile bool _closed;
     private volatile MailboxWatchers? _watchers; // null while nobody watches, which is nearly always
@@ -159,7 +160,7 @@ internal sealed partial class MailboxGrain(
             return false;
         lock (_memory)
         {
-            if (_index is null)
+            if (_index is null || _epoch != cluster.StoreEpoch)
                 return false;
             _index.Sweep(Now);
             if ((!request.Subaccount.IsEmpty && _index.IsRevoked(request.Subaccount.Span))
@@ -416,6 +417,8 @@ internal sealed partial class MailboxGrain(
             Task loading;
             lock (_memory)
             {
+                if (_index is not null && _epoch != cluster.StoreEpoch)
+                    Forget();
                 if (_index is { } index)
                 {
                     index.Sweep(Now);
@@ -437,7 +440,7 @@ internal sealed partial class MailboxGrain(
     {
         while (true)
         {
-            var generation = Volatile.Read(ref _generation);
+            var (generation, epoch) = (Volatile.Read(ref _generation), cluster.StoreEpoch);
             var snapshot = await store.LoadAsync(_account, CancellationToken.None);
             lock (_memory)
             {
@@ -445,6 +448,7 @@ internal sealed partial class MailboxGrain(
                 if (generation == _generation)
                 {
                     _index = new(snapshot);
+                    _epoch = epoch;
                     return;
                 }
             }

@@ -31,6 +31,9 @@ internal sealed class NetworkChain
 
     public LedgerState Ledger => new(_chain.Totals.Minted, _chain.Totals.Balances, _chain.Totals.Stakes, _chain.Totals.Locked);
 
+    /// <summary>True if the operator has this many atomic units.</summary>
+    public bool CanPay(long amount) => _chain.BalanceOf(Operator) >= amount;
+
     /// <summary>A new chain with nodes 0 to <c>plan.Nodes</c> - 1, all of them active.</summary>
     public static NetworkChain Create(NetworkPlan plan, long height, NetworkKeys keys)
     {

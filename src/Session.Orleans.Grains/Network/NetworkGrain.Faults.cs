@@ -46,7 +46,7 @@ internal sealed partial class NetworkGrain
         storage.State.Faults = faults;
         storage.State.Version++;
         UpdateLagging(blockIsNew: false);
-        await SaveAsync(CancellationToken.None);
+        await PersistAsync(CancellationToken.None);
         ScheduleEndOfFaults();
         await PublishToAllAsync();
     }

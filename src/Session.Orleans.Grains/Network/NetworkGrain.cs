@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Runtime.InteropServices;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Orleans.Utilities;
@@ -63,18 +64,18 @@ internal sealed partial class NetworkGrain(
 
         state.Plan = plan;
         state.Version++;
-        await SaveAsync(CancellationToken.None);
+        await PersistAsync(CancellationToken.None);
         LogConfigured(plan.Nodes, plan.SwarmSize);
         StartClock();
         return await PublishToAllAsync();
     }
 
-    public Task<NetworkState> SubscribeAsync(INetworkObserver observer)
+    public Task<NetworkState?> SubscribeAsync(INetworkObserver observer, long knownVersion)
     {
         if (_chain is null)
             throw new NetworkPlanException("The network has not been configured yet.");
         _observers.Subscribe(observer, observer);
-        return Task.FromResult(Publish());
+        return Task.FromResult(storage.State.Version == knownVersion ? null : Publish());
     }
 
     public Task UnsubscribeAsync(INetworkObserver observer)
@@ -100,7 +101,7 @@ internal sealed partial class NetworkGrain(
             throw new NetworkOrderException(rejected.Reason);
         }
 
-        await SaveAsync(CancellationToken.None);
+        await PersistAsync(CancellationToken.None);
         return await PublishToAllAsync();
     }
 
@@ -111,7 +112,7 @@ internal sealed partial class NetworkGrain(
             throw new NetworkOrderException($"The chain can go 1 to {MaxSteps} blocks ahead at once.");
         for (var i = 0; i < blocks; i++)
             AddBlock([]);
-        await SaveAsync(CancellationToken.None);
+        await PersistAsync(CancellationToken.None);
         return await PublishToAllAsync();
     }
 
@@ -120,8 +121,66 @@ internal sealed partial class NetworkGrain(
         _ = Configured();
         storage.State.IsPaused = !runs;
         storage.State.Version++;
-        await SaveAsync(CancellationToken.None);
+        await PersistAsync(CancellationToken.None);
         StartClock();
+        return await PublishToAllAsync();
+    }
+
+    public async Task<bool> PayAsync(string to, long amount)
+    {
+        if (!Configured().CanPay(amount))
+            return false;
+        AddBlock([new Transfer(NetworkChain.Operator, new(to), amount)]);
+        await PersistAsync(CancellationToken.None);
+        await PublishToAllAsync();
+        return true;
+    }
+
+    public async Task<NetworkState> SetLabelAsync(string label, ImmutableArray<int> nodes, bool isSet)
+    {
+        _ = Configured();
+        if (NodeLabel.Problem(label) is { } problem)
+            throw new NetworkOrderException(problem);
+        var state = storage.State;
+        var known = state.Nodes.Select(node => node.Index).ToHashSet();
+        if (nodes.FirstOrDefault(index => !known.Contains(index), -1) is var unknown and not -1)
+            throw new NetworkOrderException($"There is no node {unknown}.");
+        var named = state.Labels.Where(each => each.Label == label && (nodes.IsEmpty || nodes.Contains(each.Index)));
+        state.Labels = isSet
+            ? [.. state.Labels.Union(nodes.Select(index => new NodeLabel(index, label))).OrderBy(each => each.Index).ThenBy(each => each.Label, StringComparer.Ordinal)]
+            : [.. state.Labels.Except(named)];
+        state.Version++;
+        await PersistAsync(CancellationToken.None);
+        return await PublishToAllAsync();
+    }
+
+    public Task<NetworkArchive> SaveAsync() => Task.FromResult(new NetworkArchive(
+        keys.Fingerprint, ImmutableCollectionsMarshal.AsImmutableArray(Configured().Save()), [.. storage.State.Lagging], [.. storage.State.Labels]));
+
+    public async Task<NetworkState> RestoreAsync(NetworkArchive archive)
+    {
+        _ = Configured();
+        if (archive.SecretFingerprint != keys.Fingerprint)
+            throw new NetworkOrderException("The snapshot was made with another network secret: its nodes have other keys.");
+        var state = storage.State;
+        _chain = NetworkChain.Restore(ImmutableCollectionsMarshal.AsArray(archive.Chain)!, state.Plan!, keys);
+        state.Height = _chain.Height;
+        state.Lagging = [.. archive.Lagging];
+        state.Labels = [.. archive.Labels];
+        state.StoreEpoch++;
+        TakeNodesOver();
+        await PersistAsync(CancellationToken.None);
+        LogRestored(_chain.Height);
+        StartClock();
+        return await PublishToAllAsync();
+    }
+
+    public async Task<NetworkState> StoreReplacedAsync()
+    {
+        _ = Configured();
+        storage.State.StoreEpoch++;
+        storage.State.Version++;
+        await PersistAsync(CancellationToken.None);
         return await PublishToAllAsync();
     }
 
@@ -141,7 +200,7 @@ internal sealed partial class NetworkGrain(
     private async Task AdvanceAsync(CancellationToken cancellationToken)
     {
         AddBlock([]);
-        await SaveAsync(cancellationToken);
+        await PersistAsync(cancellationToken);
         await PublishToAllAsync();
     }
 
@@ -165,7 +224,7 @@ internal sealed partial class NetworkGrain(
         storage.State.TableVersion = ++storage.State.Version;
     }
 
-    private async Task SaveAsync(CancellationToken cancellationToken)
+    private async Task PersistAsync(CancellationToken cancellationToken)
     {
         try
         {
@@ -190,7 +249,7 @@ internal sealed partial class NetworkGrain(
             ImmutableArray<Fault> faults = [.. state.Faults];
             _published = new(state.Version, state.Height, [.. keys.BlockHash(state.Height)],
                 state.Plan!.HardForkMajor, state.Plan.HardForkRevision, state.TableVersion, nodes, faults, [.. state.Lagging],
-                _chain!.Lives(FaultTable.Create(faults)), state.IsPaused, state.Plan.BlockTime);
+                _chain!.Lives(FaultTable.Create(faults)), state.IsPaused, state.Plan.BlockTime, state.StoreEpoch, [.. state.Labels]);
         }
 
         return _published;
@@ -206,6 +265,9 @@ internal sealed partial class NetworkGrain(
 
     [LoggerMessage(EventId = 2001, Level = LogLevel.Information, Message = "Network configured: {Nodes} nodes in swarms of about {SwarmSize}")]
     private partial void LogConfigured(int nodes, int swarmSize);
+
+    [LoggerMessage(EventId = 2003, Level = LogLevel.Information, Message = "Network restored from a snapshot, at block {Height}")]
+    private partial void LogRestored(long height);
 
     [LoggerMessage(EventId = 2002, Level = LogLevel.Information, Message = "Block {Height}: {Event}")]
     private partial void LogNodeEvent(long height, NodeEvent @event);

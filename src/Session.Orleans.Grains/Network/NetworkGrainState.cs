@@ -48,6 +48,14 @@ public sealed class NetworkGrainState
     [Id(10)]
     public bool IsPaused { get; set; }
 
+    /// <summary>How often the mailboxes in the store were replaced.</summary>
+    [Id(11)]
+    public long StoreEpoch { get; set; }
+
+    /// <summary>Labels of nodes, in ascending order of node and label.</summary>
+    [Id(12)]
+    public NodeLabel[] Labels { get; set; } = [];
+
     /// <summary>True once the network has been configured.</summary>
     public bool IsConfigured => Plan is not null;
 }

@@ -79,6 +79,19 @@ public sealed class NetworkView
     /// </summary>
     public long SyncedAt(int index) => _replicasDrift ? 0 : _lagging is null ? Height : _lagging.GetValueOrDefault(index, Height);
 
+    /// <summary>The node's labels.</summary>
+    public IEnumerable<string> LabelsOf(int index) => State.Labels.Where(label => label.Index == index).Select(label => label.Label);
+
+    /// <summary>The registered nodes that have a label.</summary>
+    public IEnumerable<ServiceNode> Labelled(string label)
+    {
+        foreach (var each in State.Labels)
+        {
+            if (each.Label == label && TryGetNode(each.Index, out var node))
+                yield return node;
+        }
+    }
+
     /// <summary>What the chain keeps about the node besides its record.</summary>
     public NodeLife LifeOf(ServiceNode node) => _lives.GetValueOrDefault(node.Index);
 

@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
+using Session.Orleans.Grains.Mailboxes;
 
 namespace Session.Orleans.Grains.Network;
 
@@ -10,9 +11,10 @@ namespace Session.Orleans.Grains.Network;
 /// </summary>
 internal sealed partial class NetworkViewUpdater(
     IGrainFactory grains, NetworkViewSource source, NetworkKeys keys, IOptions<NetworkOptions> options,
-    IHostApplicationLifetime lifetime, TimeProvider time, ILogger<NetworkViewUpdater> logger) : BackgroundService, INetworkObserver
+    ClusterChanges cluster, IHostApplicationLifetime lifetime, TimeProvider time, ILogger<NetworkViewUpdater> logger) : BackgroundService, INetworkObserver
 {
-    private static readonly TimeSpan RenewPeriod = TimeSpan.FromSeconds(5);
+    // A grain that has just moved to another silo knows no observers: until they renew, they hear of nothing.
+    private static readonly TimeSpan RenewPeriod = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan RetryPeriod = TimeSpan.FromMilliseconds(200);
 
     public Task ChangedAsync(NetworkState state)
@@ -34,7 +36,8 @@ internal sealed partial class NetworkViewUpdater(
                 if (!configured)
                     Offer(await network.ConfigureAsync(ToPlan(options.Value)));
                 configured = true;
-                Offer(await network.SubscribeAsync(self));
+                if (await network.SubscribeAsync(self, source.Current?.State.Version ?? 0) is { } state)
+                    Offer(state);
             }
             catch (NetworkPlanException exception)
             {
@@ -57,8 +60,11 @@ internal sealed partial class NetworkViewUpdater(
     private static NetworkPlan ToPlan(NetworkOptions options) =>
         new(options.Nodes, options.SwarmSize, options.BlockTime, options.HardForkMajor, options.HardForkRevision, options.ChainSpeed);
 
-    private void Offer(NetworkState state) =>
-        source.Offer(state, (next, previous) => NetworkView.Create(next, previous, keys, options.Value, grains, time.GetUtcNow()));
+    private void Offer(NetworkState state)
+    {
+        if (source.Offer(state, (next, previous) => NetworkView.Create(next, previous, keys, options.Value, grains, time.GetUtcNow())))
+            cluster.StoreEpoch = source.Current!.State.StoreEpoch;
+    }
 
     [LoggerMessage(EventId = 2011, Level = LogLevel.Critical, Message = "{Reason}")]
     private partial void LogPlanRefused(string reason);

@@ -6,6 +6,7 @@ using System.Text.Json;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Session.Orleans.Grains.Mailboxes;
+using Session.Orleans.Grains.Names;
 using Session.Orleans.Grains.Network;
 using Session.Orleans.Protocol.StorageRpc;
 using Session.Orleans.Protocol.Swarms;
@@ -17,7 +18,7 @@ namespace Session.Orleans.Grains.ServiceNodes;
 /// reply with every member's signature (storage-rpc.md). The same for requests that came directly and those that came through an onion.
 /// </summary>
 internal sealed partial class StorageRpcService(
-    MailboxGrains mailboxes, NodeRateLimiter limiter, IOptions<LimitOptions> limits, TimeProvider time, ILogger<StorageRpcService> logger)
+    MailboxGrains mailboxes, NameRpc names, NodeRateLimiter limiter, IOptions<LimitOptions> limits, TimeProvider time, ILogger<StorageRpcService> logger)
 {
     private readonly StorageParseOptions _parseOptions = new(TestNetwork: true, limits.Value.OfRequests());
     private readonly int _largestReply = limits.Value.RetrieveBytes;
@@ -80,7 +81,7 @@ internal sealed partial class StorageRpcService(
         IfElseRequest ifElse => IfElseAsync(call, ifElse),
         GetSwarmRequest getSwarm => new(SwarmOf(call, getSwarm.Account, status: 200)),
         InfoRequest => new(Write(output => StorageReplies.WriteInfo(output, call.Clock))),
-        OxendRequest oxend => new(Oxend(call, oxend)),
+        OxendRequest oxend => OxendAsync(call, oxend),
         _ => throw new UnreachableException(),
     };
 
@@ -122,7 +123,7 @@ internal sealed partial class StorageRpcService(
         return Write(output => StorageReplies.WriteSwarm(output, nodes.Span, swarm?.Id ?? SwarmId.Unassigned, call.Clock), status);
     }
 
-    private static StorageReply Oxend(StorageCall call, OxendRequest request)
+    private ValueTask<StorageReply> OxendAsync(StorageCall call, OxendRequest request)
     {
         JsonElement parameters = default;
         if (!request.ParametersJson.IsEmpty)
@@ -132,13 +133,13 @@ internal sealed partial class StorageRpcService(
         }
 
         if (request.Endpoint == OxendRequest.OnsResolve)
-            return OnsResolve(call, parameters);
+            return OnsResolveAsync(call, parameters);
         if (!ServiceNodeList.TryParse(parameters, out var list))
-            return StorageReply.FromError(new(400, "RPC error -32602: Invalid params"));
+            return new(StorageReply.FromError(new(400, "RPC error -32602: Invalid params")));
         var result = new ArrayBufferWriter<byte>();
         using (var json = new Utf8JsonWriter(result))
             list.Write(json, call.View);
-        return Write(output => StorageReplies.WriteOxend(output, result.WrittenSpan, call.Clock));
+        return new(Write(output => StorageReplies.WriteOxend(output, result.WrittenSpan, call.Clock)));
     }
 
     private static StorageReply Write(Action<IBufferWriter<byte>> write, int status = 200)

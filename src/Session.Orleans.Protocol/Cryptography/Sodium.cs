@@ -107,4 +107,13 @@ internal static partial class Sodium
     [LibraryImport(Library)]
     internal static partial int crypto_box_open_easy_afternm(
         Span<byte> message, ReadOnlySpan<byte> box, ulong boxLength, ReadOnlySpan<byte> nonce, ReadOnlySpan<byte> sharedKey);
+
+    [LibraryImport(Library)]
+    internal static partial int crypto_pwhash(
+        Span<byte> output, ulong outputLength, ReadOnlySpan<byte> password, ulong passwordLength, ReadOnlySpan<byte> salt,
+        ulong operations, nuint memory, int algorithm);
+
+    [LibraryImport(Library)]
+    internal static partial int crypto_secretbox_open_easy(
+        Span<byte> message, ReadOnlySpan<byte> ciphertext, ulong ciphertextLength, ReadOnlySpan<byte> nonce, ReadOnlySpan<byte> key);
 }

@@ -43,6 +43,24 @@ internal sealed record BenchResult(
     string Kind, int Concurrency, int Requests, double RequestsPerSecond, double P50Milliseconds, double P99Milliseconds,
     double ServerCpuMicroseconds, double FloorMicroseconds, double CpuOverFloor, double ClientCpuMicroseconds);
 
+/// <summary>What faults cost those requests that meet none, as <c>bench faults --output json</c> prints it.</summary>
+/// <param name="Date">Start of the run, UTC.</param>
+/// <param name="Version">Version of this program.</param>
+/// <param name="Cpu">Model of the processor.</param>
+/// <param name="Cores">Logical processors, shared by client and server.</param>
+/// <param name="Faults">Faults in force in every second round, on nodes that no request meets.</param>
+/// <param name="Concurrency">Requests in flight.</param>
+/// <param name="Rounds">Rounds with and as many without faults, in turns.</param>
+/// <param name="RequestsPerRound">Polls through three hops and a destination in each.</param>
+/// <param name="CpuMicroseconds">Median over the rounds without faults of the server's CPU time per request.</param>
+/// <param name="CpuMicrosecondsWithFaults">The same with faults.</param>
+/// <param name="CpuRatio">Median of the ratios of neighbouring rounds: 1.03 is 3 % more with faults.</param>
+/// <param name="ThroughputRatio">The same of requests per second.</param>
+internal sealed record BenchFaultsReport(
+    DateTimeOffset Date, string Version, string Cpu, int Cores, int Faults, int Concurrency, int Rounds, int RequestsPerRound,
+    double CpuMicroseconds, double CpuMicrosecondsWithFaults, double CpuRatio, double ThroughputRatio);
+
 [JsonSourceGenerationOptions(WriteIndented = true, PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
 [JsonSerializable(typeof(BenchReport))]
+[JsonSerializable(typeof(BenchFaultsReport))]
 internal sealed partial class BenchJsonContext : JsonSerializerContext;

@@ -20,9 +20,11 @@ internal sealed class NetworkMap
 
     private readonly SwarmRing _ring;
 
-    public NetworkMap(TestnetDescription network)
+    /// <summary>The network, but for those nodes that no request shall meet.</summary>
+    public NetworkMap(TestnetDescription network, IReadOnlySet<int>? avoided = null)
     {
-        Nodes = [.. network.Nodes.Select(node => new BenchNode(
+        bool IsUsed(int index) => avoided is null || !avoided.Contains(index);
+        Nodes = [.. network.Nodes.Where(node => IsUsed(node.Index)).Select(node => new BenchNode(
             node.Index,
             new(Ed25519PublicKey.ParseHex(node.Ed25519), X25519PublicKey.ParseHex(node.X25519)),
             new(node.Url + "/onion_req/v2"),
@@ -32,7 +34,7 @@ internal sealed class NetworkMap
         var byIndex = Nodes.ToDictionary(node => node.Index);
         Swarms = [.. network.Swarms.Select(swarm => new BenchSwarm(
             new(ulong.Parse(swarm.Id, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture)),
-            [.. swarm.Members.Select(member => byIndex[member])]))];
+            [.. swarm.Members.Where(IsUsed).Select(member => byIndex[member])]))];
         if (Swarms.IsEmpty)
             throw new CommandException(ExitCodes.Failed, "The network has no swarm.");
         _ring = new(Swarms.Select(swarm => swarm.Id));

@@ -37,6 +37,7 @@ internal static class BenchCommand
             Data, Durable, Cipher, Concurrency, Requests, WarmUp, Kinds, Output,
         };
         command.SetAction((options, _) => RunAsync(options));
+        command.Add(BenchFaultsCommand.Create());
         return command;
     }
 

@@ -49,6 +49,14 @@ internal static class CommonOptions
         return option;
     }
 
+    /// <summary>Arguments for nodes, in the forms of <see cref="Nodes"/>.</summary>
+    public static Argument<string[]> NodeArguments(string name, string description, ArgumentArity arity) => new(name)
+    {
+        Description = description,
+        Arity = arity,
+        CustomParser = argument => [.. Split(argument).SelectMany(ExpandRange)],
+    };
+
     /// <summary>An option whose values may be repeated or joined with commas.</summary>
     public static Option<string[]> List(string name, string description, string helpName) => new(name)
     {

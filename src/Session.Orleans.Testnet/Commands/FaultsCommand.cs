@@ -10,7 +10,7 @@ internal static class FaultsCommand
     private static readonly Option<string> Data = CommonOptions.Data();
     private static readonly Option<OutputFormat> Output = CommonOptions.Output();
 
-    private static readonly Option<string[]> Nodes = CommonOptions.Nodes("--node", "At these nodes, by index (3, 5-7) or by 8 or more hex digits of the Ed25519 key");
+    private static readonly Option<string[]> Nodes = CommonOptions.Nodes("--node", "At these nodes, by index (3, 5-7), by 8 or more hex digits of the Ed25519 key or by label");
     private static readonly Option<string[]> Swarms = CommonOptions.List("--swarm", "At all members of these swarms", "ID,...");
     private static readonly Option<string[]> To = CommonOptions.Nodes("--to", "Only on the links from there to these nodes; the other direction is a fault of its own");
     private static readonly Option<string[]> ToSwarms = CommonOptions.List("--to-swarm", "Only on the links from there to all members of these swarms", "ID,...");

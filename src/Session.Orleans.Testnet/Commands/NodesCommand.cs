@@ -21,7 +21,7 @@ internal static class NodesCommand
         var show = new Command("show", "Shows one service node") { Node, Data, Output };
         show.SetAction(ShowAsync);
         var nodes = new Command("nodes", "Shows the service nodes of the running network and gives them orders") { list, show };
-        foreach (var order in NodeOrderCommands.Create())
+        foreach (var order in NodeOrderCommands.Create().Concat(LabelCommands.Create()))
             nodes.Add(order);
         return nodes;
     }
@@ -29,10 +29,14 @@ internal static class NodesCommand
     /// <summary>A table of nodes that fits 80 columns.</summary>
     public static void PrintTable(IEnumerable<NodeReport> nodes)
     {
-        var table = Tables.Create(">node", "key", "state", "swarm", ">port", "faults");
-        foreach (var node in nodes)
+        // Most networks have no labels, and then no column for them.
+        var all = nodes.ToArray();
+        var labelled = all.Any(node => node.Labels.Count > 0);
+        var table = Tables.Create([">node", "key", "state", "swarm", ">port", "faults", .. labelled ? ["labels"] : Array.Empty<string>()]);
+        foreach (var node in all)
         {
-            table.AddPlainRow($"{node.Index}", node.Ed25519[..ShortKey], node.State, node.Swarm ?? "", $"{node.HttpsPort}", string.Join(' ', node.Faults));
+            string[] row = [$"{node.Index}", node.Ed25519[..ShortKey], node.State, node.Swarm ?? "", $"{node.HttpsPort}", string.Join(' ', node.Faults)];
+            table.AddPlainRow(labelled ? [.. row, string.Join(' ', node.Labels)] : row);
         }
 
         Tables.Print(table);
@@ -71,6 +75,8 @@ internal static class NodesCommand
         Say("credit", $"{node.DowntimeCredit} blocks of downtime; decommissioned {node.DecommissionCount} times so far");
         if (node.FailingSince is { } failing)
             Say("tests", $"found failing by peers since block {failing}");
+        if (node.Labels.Count > 0)
+            Say("labels", string.Join(' ', node.Labels));
         if (node.RequestedUnlockHeight > 0)
             Say("leaves", $"at block {node.RequestedUnlockHeight}");
         var title = "faults";

@@ -28,10 +28,11 @@ internal static class ScenarioCommand
     {
         var scenario = Read(options.GetValue(File)!);
         var speed = options.GetValue(Speed);
-        var network = TestnetDescription.Load(options.GetValue(Data)!);
+        using var admin = AdminClient.Open(options.GetValue(Data)!);
         if (options.GetValue(DryRun))
         {
-            Print(ScenarioReport.Of(scenario, ScenarioPlan.Create(scenario, ScenarioNetwork.Of(network), speed), speed), options.GetValue(Output));
+            var network = ScenarioNetwork.Of((await admin.GetNodesAsync(CancellationToken.None)).Value, (await admin.GetSwarmsAsync(CancellationToken.None)).Value);
+            Print(ScenarioReport.Of(scenario, ScenarioPlan.Create(scenario, network, speed), speed), options.GetValue(Output));
             return ExitCodes.Ok;
         }
 
@@ -45,7 +46,6 @@ internal static class ScenarioCommand
             stop.Cancel();
         }
 
-        using var admin = AdminClient.Open(network);
         var report = await new ScenarioRunner(admin, speed, Console.Error.WriteLine).RunAsync(scenario, stop.Token);
         Print(report, options.GetValue(Output));
         var failed = report.Assertions.Where(assertion => assertion.Passed is false).ToArray();

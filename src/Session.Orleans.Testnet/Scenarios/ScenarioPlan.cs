@@ -4,15 +4,12 @@ using Session.Orleans.Gateway.Admin;
 namespace Session.Orleans.Testnet.Scenarios;
 
 /// <summary>The nodes and swarms that a scenario's selections are drawn from.</summary>
-/// <param name="Nodes">Indices and Ed25519 keys.</param>
+/// <param name="Nodes">Indices, Ed25519 keys and labels.</param>
 /// <param name="Swarms">Ids and members.</param>
-internal sealed record ScenarioNetwork(IReadOnlyList<(int Index, string Ed25519)> Nodes, IReadOnlyList<SwarmReport> Swarms)
+internal sealed record ScenarioNetwork(IReadOnlyList<(int Index, string Ed25519, IReadOnlyList<string> Labels)> Nodes, IReadOnlyList<SwarmReport> Swarms)
 {
-    public static ScenarioNetwork Of(TestnetDescription network) => new(
-        [.. network.Nodes.Select(node => (node.Index, node.Ed25519))], [.. network.Swarms.Select(swarm => new SwarmReport(swarm.Id, swarm.Members))]);
-
     public static ScenarioNetwork Of(IEnumerable<NodeReport> nodes, IReadOnlyList<SwarmReport> swarms) =>
-        new([.. nodes.Select(node => (node.Index, node.Ed25519))], swarms);
+        new([.. nodes.Select(node => (node.Index, node.Ed25519, node.Labels))], swarms);
 }
 
 /// <summary>What happens when: phases with all repetitions, nodes drawn, times divided by the speed. The same scenario, network and seed make the same plan.</summary>
@@ -115,7 +112,7 @@ internal sealed record ScenarioPlan(
                 return [.. _network.Nodes.Select(node => node.Index).Order()];
             var swarm = selection.Swarm is null ? [] : Swarm(selection.Swarm).Members;
             var group = selection.Group is null ? [] : Groups[selection.Group];
-            return [.. selection.Nodes.Select(Node).Concat(swarm).Concat(group).Distinct().Order()];
+            return [.. selection.Nodes.SelectMany(Named).Concat(swarm).Concat(group).Distinct().Order()];
         }
 
         private SwarmReport Swarm(string id)
@@ -125,6 +122,12 @@ internal sealed record ScenarioPlan(
             if (id is NodeSelection.RandomSwarm)
                 return _network.Swarms.OrderBy(swarm => swarm.Id, StringComparer.Ordinal).ElementAt(_random.Next(_network.Swarms.Count));
             return _network.Swarms.FirstOrDefault(swarm => swarm.Id == id) ?? throw new CommandException(ExitCodes.Failed, $"There is no swarm '{id}'.");
+        }
+
+        private int[] Named(string name)
+        {
+            var labelled = _network.Nodes.Where(node => node.Labels.Contains(name)).Select(node => node.Index).ToArray();
+            return labelled.Length > 0 ? labelled : [Node(name)];
         }
 
         private int Node(string name)
