@@ -12,6 +12,9 @@ using Session.Orleans.Gateway.Hosting;
 using Session.Orleans.Grains;
 using Session.Orleans.Grains.Snapshots;
 using Session.Orleans.Storage;
+using Session.Orleans.Storage.Blobs;
+using Session.Orleans.Storage.Files;
+using Session.Orleans.Storage.S3;
 using Session.Orleans.Storage.Snapshots;
 using StackExchange.Redis;
 
@@ -33,7 +36,7 @@ public static class SiloHost
     /// <param name="configure">Called last, to replace or add services: a clock, a wrapped store.</param>
     /// <param name="store">How to reach the store, for one that text cannot describe; null takes <c>Silo:Redis</c>.</param>
     /// <exception cref="ValidationException">An option is out of its range; the message names it.</exception>
-    /// <exception cref="InvalidOperationException">The store can't be reached.</exception>
+    /// <exception cref="InvalidOperationException">The store can't be reached, or the bucket for files.</exception>
     public static async Task<WebApplication> BuildAsync(
         IEnumerable<KeyValuePair<string, string?>> settings, Action<WebApplicationBuilder>? configure = null, ConfigurationOptions? store = null)
     {
@@ -63,6 +66,9 @@ public static class SiloHost
         builder.Services.AddSingleton<ISnapshotPart, MailboxSnapshotPart>();
         builder.Services.AddSingleton<IGrainStateKeys>(new RedisGrainStateKeys(connection, ServiceId));
         builder.Services.AddSingleton(new MailboxCensus(connection));
+        builder.Services.AddSingleton(await CreateBlobStoreAsync(builder.Configuration, connection));
+        builder.Services.AddSingleton(services => new FileStore(
+            connection, services.GetRequiredService<IBlobStore>(), services.GetRequiredService<TimeProvider>()));
         builder.UseOrleans(orleans => orleans
             .Configure<ClusterOptions>(cluster =>
             {
@@ -102,6 +108,27 @@ public static class SiloHost
         membership.NumVotesForDeathDeclaration = 2;
         // Changes are gossiped; reading the table is the safety net for gossip that got lost.
         membership.TableRefreshTimeout = TimeSpan.FromSeconds(10);
+    }
+
+    private static async Task<IBlobStore> CreateBlobStoreAsync(ConfigurationManager configuration, ConnectionMultiplexer connection)
+    {
+        var s3 = configuration.GetSection(FileStorageOptions.Section).Get<FileStorageOptions>() ?? new();
+        Validator.ValidateObject(s3, new ValidationContext(s3), validateAllProperties: true);
+        if (s3.Bucket is not { } bucket)
+            return new RedisBlobStore(connection);
+        if (s3.AccessKey is null != s3.SecretKey is null)
+            throw new ValidationException("Files:S3:AccessKey and Files:S3:SecretKey belong together; only one is given.");
+        var store = new S3BlobStore(new()
+        {
+            Bucket = bucket,
+            Endpoint = s3.Endpoint is { } endpoint ? new(endpoint) : null,
+            Region = s3.Region,
+            Prefix = s3.Prefix,
+            AccessKey = s3.AccessKey,
+            SecretKey = s3.SecretKey,
+        });
+        await store.CheckAsync();
+        return store;
     }
 
     private static async Task<ConnectionMultiplexer> ConnectAsync(ConfigurationOptions redis)

@@ -5,7 +5,7 @@ namespace Session.Orleans.Testnet;
 
 /// <summary>
 /// <c>testnet.json</c> in the data directory: the running network for people and scripts. Written when the network is ready, removed when it
-/// stops.
+/// stops. The file server's members are null if there is none.
 /// </summary>
 internal sealed record TestnetDescription(
     string SeedUrl,
@@ -15,6 +15,9 @@ internal sealed record TestnetDescription(
     string Store,
     string HardFork,
     int SwarmSize,
+    string? FileServerUrl,
+    string? FileServerEd25519,
+    string? FileServerX25519,
     IReadOnlyList<NodeDescription> Nodes,
     IReadOnlyList<SwarmDescription> Swarms)
 {

@@ -54,6 +54,7 @@ public class GrainChainBenchmark
             ["Gateway:SeedPort"] = "0",
             ["Gateway:AdminPort"] = "0",
             ["Gateway:NodePorts"] = "0",
+            ["Files:Enabled"] = "false",
             ["Silo:Port"] = FindPort(),
             ["Logging:LogLevel:Default"] = "Warning",
         }, store: _store.Configure());

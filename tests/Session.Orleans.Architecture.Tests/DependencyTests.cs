@@ -15,11 +15,12 @@ public sealed class DependencyTests
         ["Chain"] = ["Protocol"],
         ["Contracts"] = ["Protocol"],
         ["Storage"] = ["Protocol"],
+        ["Storage.S3"] = ["Protocol", "Storage"],
         ["Client"] = ["Protocol"],
         ["Grains"] = ["Protocol", "Chain", "Contracts", "Storage"],
         ["Gateway"] = ["Protocol", "Contracts", "Storage", "Grains"],
-        ["Silo"] = ["Protocol", "Contracts", "Storage", "Grains", "Gateway", "EmbeddedStore"],
-        ["Testnet"] = ["Protocol", "Contracts", "Storage", "Grains", "Gateway", "EmbeddedStore", "Silo", "Client"],
+        ["Silo"] = ["Protocol", "Contracts", "Storage", "Storage.S3", "Grains", "Gateway", "EmbeddedStore"],
+        ["Testnet"] = ["Protocol", "Contracts", "Storage", "Storage.S3", "Grains", "Gateway", "EmbeddedStore", "Silo", "Client"],
     };
 
     public static TheoryData<string> Projects => [.. Allowed.Keys];
@@ -44,6 +45,7 @@ public sealed class DependencyTests
     [InlineData("Chain")]
     [InlineData("Client")]
     [InlineData("Storage")]
+    [InlineData("Storage.S3")]
     public void Library_KnowsNoOrleans(string project) => AssertFree(project, "Orleans.Runtime", "Orleans.Grain", "Microsoft.Orleans");
 
     [Fact]
@@ -60,6 +62,13 @@ public sealed class DependencyTests
     {
         foreach (var project in Allowed.Keys.Except(["EmbeddedStore"]))
             AssertFree(project, "Garnet", "Tsavorite");
+    }
+
+    [Fact]
+    public void S3Client_IsKnownToItsStoreAlone()
+    {
+        foreach (var project in Allowed.Keys.Except(["Storage.S3"]))
+            AssertFree(project, "Amazon");
     }
 
     [Fact]

@@ -143,7 +143,7 @@ public sealed partial class CommandTests(NetworkFixture fixture)
     [Fact]
     public async Task Up_OnADirectoryInUse_FailsAndLeavesTheOtherAlone()
     {
-        var result = await TestnetProcess.RunAsync(TestnetProcess.UpArguments(_network.Process.Directory, TestnetProcess.FindPorts(35)));
+        var result = await TestnetProcess.RunAsync(TestnetProcess.UpArguments(_network.Process.Directory, TestnetProcess.FindPorts(32 + TestnetProcess.OtherPorts)));
 
         UpFailureTests.AssertFailed(result, "in use");
         Assert.True(File.Exists(_network.Process.DescriptionFile));

@@ -12,7 +12,7 @@ public sealed class NodeOrderTests
     public async Task Nodes_AreAddedTakenOutAndRemoved_AndClientsSeeIt()
     {
         // Blocks of an hour: what happens here happens through orders.
-        await using var process = await TestnetProcess.StartAsync(options: "--ephemeral --block-time 3600 --max-nodes 11 --no-omq", nodes: Nodes, firstPort: TestnetProcess.FindPorts(11 + 3));
+        await using var process = await TestnetProcess.StartAsync(options: "--ephemeral --block-time 3600 --max-nodes 11 --no-omq", nodes: Nodes, firstPort: TestnetProcess.FindPorts(11 + TestnetProcess.OtherPorts));
         using var network = new TestNetwork(process);
         using var http = new HttpClient { BaseAddress = process.Admin };
         var token = await File.ReadAllTextAsync(process.Description.GetProperty("adminTokenFile").GetString()!, TestContext.Current.CancellationToken);
@@ -21,7 +21,7 @@ public sealed class NodeOrderTests
         var added = await OrderAsync("/v1/nodes", """{"count":1}""");
         Assert.Equal("active", added.GetProperty("nodes")[0].GetProperty("state").GetString());
         Assert.Equal(Nodes, added.GetProperty("nodes")[0].GetProperty("index").GetInt32());
-        var port = process.FirstPort + 3 + Nodes;
+        var port = process.FirstPort + TestnetProcess.OtherPorts + Nodes;
         Assert.Equal(200, (await network.PostAsync(new Uri($"https://127.0.0.1:{port}/ping_test/v1"), [])).Status);
 
         // A port more there is not.

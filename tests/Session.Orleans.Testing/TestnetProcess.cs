@@ -19,6 +19,9 @@ internal sealed partial class TestnetProcess : IAsyncDisposable
     private const int OmqOffset = 500;
     private const int StartAttempts = 5;
 
+    /// <summary>Ports of a network before its nodes'.</summary>
+    public const int OtherPorts = 4;
+
     private static int _nextPort = FirstPossiblePort + (Environment.ProcessId % 100 * 200);
 
     private readonly ConcurrentQueue<string> _log = new();
@@ -72,16 +75,18 @@ internal sealed partial class TestnetProcess : IAsyncDisposable
     /// <param name="options">Further options of <c>up</c>.</param>
     /// <param name="nodes">Number of service nodes.</param>
     /// <param name="environment">Further environment variables of the process.</param>
-    /// <param name="firstPort">First of <paramref name="nodes"/> + 3 ports, or 0 for free ones.</param>
+    /// <param name="firstPort">First of <paramref name="nodes"/> + <see cref="OtherPorts"/> ports, or 0 for free ones.</param>
+    /// <param name="filePort">Port of the file server, or null for the last one before the nodes'.</param>
     public static async Task<TestnetProcess> StartAsync(
-        string? directory = null, string options = "", int nodes = 32, IReadOnlyDictionary<string, string>? environment = null, int firstPort = 0)
+        string? directory = null, string options = "", int nodes = 32, IReadOnlyDictionary<string, string>? environment = null, int firstPort = 0,
+        int? filePort = null)
     {
         var folder = directory is null ? new TemporaryFolder() : null;
         directory ??= folder!.Path;
         for (var attempt = 1; ; attempt++)
         {
-            var ports = firstPort == 0 ? FindPorts(nodes + 3) : firstPort;
-            var testnet = new TestnetProcess(folder, directory, ports, UpArguments(directory, ports, nodes) + " " + options, environment);
+            var ports = firstPort == 0 ? FindPorts(nodes + OtherPorts) : firstPort;
+            var testnet = new TestnetProcess(folder, directory, ports, UpArguments(directory, ports, nodes, filePort) + " " + options, environment);
             try
             {
                 await testnet.WaitUntilReadyAsync();
@@ -104,8 +109,8 @@ internal sealed partial class TestnetProcess : IAsyncDisposable
     }
 
     /// <summary>The arguments of <c>up</c> for a network on <paramref name="directory"/>.</summary>
-    public static string UpArguments(string directory, int firstPort, int nodes = 32) => string.Create(CultureInfo.InvariantCulture,
-        $"up --data \"{directory}\" --nodes {nodes} --seed-port {firstPort} --admin-port {firstPort + 1} --silo-port {firstPort + 2} --node-port-base {firstPort + 3}");
+    public static string UpArguments(string directory, int firstPort, int nodes = 32, int? filePort = null) => string.Create(CultureInfo.InvariantCulture,
+        $"up --data \"{directory}\" --nodes {nodes} --seed-port {firstPort} --admin-port {firstPort + 1} --silo-port {firstPort + 2} --file-port {filePort ?? firstPort + 3} --node-port-base {firstPort + OtherPorts}");
 
     /// <summary>Runs a command of <c>session-testnet</c> to its end.</summary>
     public static async Task<CommandResult> RunAsync(string arguments)

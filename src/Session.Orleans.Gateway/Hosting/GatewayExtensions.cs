@@ -8,13 +8,17 @@ using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
 using Session.Orleans.Gateway.Admin;
+using Session.Orleans.Gateway.Files;
 using Session.Orleans.Gateway.Nodes;
 using Session.Orleans.Gateway.Omq;
 using Session.Orleans.Gateway.Seed;
+using Session.Orleans.Gateway.Services;
 using Session.Orleans.Grains.Network;
+using Session.Orleans.Grains.ServiceNodes;
 
 namespace Session.Orleans.Gateway.Hosting;
 
@@ -37,6 +41,7 @@ public static class GatewayExtensions
         builder.Services.AddSingleton<OmqMonitors>();
         builder.Services.AddSingleton<OmqEndpoint>();
         builder.Services.AddSingleton<AdminToken>();
+        AddFiles(builder);
         builder.Services.AddRouting();
         builder.Services.AddSingleton<AdminProblems>();
         builder.Services.ConfigureHttpJsonOptions(json =>
@@ -50,6 +55,20 @@ public static class GatewayExtensions
         return builder;
     }
 
+    private static void AddFiles(WebApplicationBuilder builder)
+    {
+        builder.Services.AddOptions<FilesOptions>().BindConfiguration(FilesOptions.Section).ValidateOnStart();
+        builder.Services.AddSingleton<IValidateOptions<FilesOptions>, FilesOptionsValidator>();
+        if (!builder.Configuration.GetSection(FilesOptions.Section).GetValue(nameof(FilesOptions.Enabled), defaultValue: true))
+            return;
+        builder.Services.AddSingleton<FileServerKeys>();
+        builder.Services.AddSingleton<FileEndpoints>();
+        builder.Services.AddHostedService<FileCleaner>();
+        // Exit nodes may post to the network's own servers without being told so.
+        builder.Services.AddOptions<ServerRelayOptions>().PostConfigure<IOptions<GatewayOptions>, IOptions<NetworkOptions>>(
+            (relay, gateway, network) => relay.AllowOwn(network.Value.PublicIp, gateway.Value.Bind, gateway.Value.FilePort));
+    }
+
     /// <summary>Routes each connection's requests to the door it came in by.</summary>
     public static WebApplication UseSessionGateway(this WebApplication app)
     {
@@ -60,6 +79,22 @@ public static class GatewayExtensions
             admin.UseRouting();
             admin.UseEndpoints(AdminEndpoints.Map);
         });
+        if (app.Services.GetService<FileEndpoints>() is { } files)
+        {
+            var keys = app.Services.GetRequiredService<FileServerKeys>().Pair.X25519;
+            var options = app.Services.GetRequiredService<IOptions<FilesOptions>>().Value;
+            app.MapWhen(static context => context.Features.Get<GatewayListener>() is { Role: GatewayRole.Files }, server =>
+            {
+                server.Use(next => context =>
+                {
+                    files.LimitSlowness(context);
+                    return next(context);
+                });
+                server.UseServerOnions(keys, new() { MaxBytesInMemory = options.OnionMemoryMiB * 1024L * 1024 });
+                server.Run(files.HandleAsync);
+            });
+        }
+
         MalformedLengthReply.Attach(app.Services.GetRequiredService<DiagnosticListener>());
         _ = app.Services.GetRequiredService<AdminToken>(); // made now, so that its file is there when the network is ready
         var nodes = app.Services.GetRequiredService<NodeEndpoints>();
@@ -80,7 +115,7 @@ public static class GatewayExtensions
 }
 
 /// <summary>Opens the gateway's ports.</summary>
-internal sealed class GatewayKestrelSetup(IOptions<GatewayOptions> options, OmqEndpoint omq, TimeProvider time) : IConfigureOptions<KestrelServerOptions>
+internal sealed class GatewayKestrelSetup(IOptions<GatewayOptions> options, IOptions<FilesOptions> files, OmqEndpoint omq, TimeProvider time) : IConfigureOptions<KestrelServerOptions>
 {
     public void Configure(KestrelServerOptions kestrel)
     {
@@ -94,6 +129,15 @@ internal sealed class GatewayKestrelSetup(IOptions<GatewayOptions> options, OmqE
         var certificate = GatewayCertificate.LoadOrCreate(gateway, time);
         kestrel.Listen(address, gateway.AdminPort, listen => Mark(listen, new(GatewayRole.Admin)));
         kestrel.Listen(address, gateway.SeedPort, listen => Secure(listen, certificate, new(GatewayRole.Seed), allowPlain: true));
+        if (files.Value.Enabled)
+        {
+            kestrel.Listen(address, gateway.FilePort, listen =>
+            {
+                listen.Protocols = HttpProtocols.Http1; // whose requests can be held to a speed each
+                Secure(listen, certificate, new(GatewayRole.Files), allowPlain: true);
+            });
+        }
+
         for (var index = 0; index < gateway.NodePorts; index++)
         {
             var node = new GatewayListener(GatewayRole.Node, index);

@@ -14,4 +14,7 @@ internal enum GatewayRole
 
     /// <summary>Health checks and the admin API.</summary>
     Admin,
+
+    /// <summary>The file server.</summary>
+    Files,
 }

@@ -21,6 +21,12 @@ public sealed class GatewayOptions
     [Range(0, 65535, ErrorMessage = "Gateway:AdminPort must be between 0 and 65535.")]
     public int AdminPort { get; set; } = 22001;
 
+    /// <summary>
+    /// Port of the file server, HTTP and HTTPS, if <see cref="Files.FilesOptions.Enabled"/>; clients are told <c>http</c>. 0 takes a free port.
+    /// </summary>
+    [Range(0, 65535, ErrorMessage = "Gateway:FilePort must be between 0 and 65535.")]
+    public int FilePort { get; set; } = 22002;
+
     /// <summary>Node i listens at this port plus i (HTTPS).</summary>
     [Range(1, 65535, ErrorMessage = "Gateway:NodePortBase must be between 1 and 65535.")]
     public int NodePortBase { get; set; } = 22100;

@@ -31,6 +31,12 @@ public sealed class NetworkKeys
     public Ed25519KeyPair ForNode(int index) =>
         _nodes.GetOrAdd(index, static (i, self) => new(self.Derive("service-node/" + i.ToString(CultureInfo.InvariantCulture))), this);
 
+    /// <summary>
+    /// Keys of the network's own server of this name. Clients know a server by its X25519 key, and download URLs carry the Ed25519 key that it is
+    /// converted from (file-server.md, 1).
+    /// </summary>
+    public Ed25519KeyPair ForServer(string name) => new(Derive("server/" + name));
+
     /// <summary>Hash of the block at <paramref name="height"/> (32 bytes): the network's randomness, the same in every run with the same secret.</summary>
     public byte[] BlockHash(long height)
     {

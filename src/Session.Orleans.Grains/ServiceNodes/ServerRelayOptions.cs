@@ -1,4 +1,6 @@
 using System.ComponentModel.DataAnnotations;
+using System.Globalization;
+using System.Net;
 using Microsoft.Extensions.Options;
 
 namespace Session.Orleans.Grains.ServiceNodes;
@@ -10,10 +12,25 @@ public sealed class ServerRelayOptions
     public const string Section = "ServerRelay";
 
     /// <summary>
-    /// Allowed servers as <c>host:port</c>. Empty by default: relaying to arbitrary hosts would let anybody use the network to reach what
-    /// only its machines can reach.
+    /// Allowed servers as <c>host:port</c>. By default only the network's own: relaying to arbitrary hosts would let anybody use the network to
+    /// reach what only its machines can reach.
     /// </summary>
     public IList<string> AllowedHosts { get; } = [];
+
+    /// <summary>Adds a server of the network itself, under the addresses at which clients know it.</summary>
+    /// <param name="publicIp">What the network advertises.</param>
+    /// <param name="bind">Where the server listens; an unspecified address stands for loopback.</param>
+    /// <param name="port">Its port.</param>
+    public void AllowOwn(string publicIp, string bind, int port)
+    {
+        var local = IPAddress.TryParse(bind, out var address) && (address.Equals(IPAddress.Any) || address.Equals(IPAddress.IPv6Any)) ? "127.0.0.1" : bind;
+        foreach (var host in (string[])[publicIp, local])
+        {
+            var server = string.Create(CultureInfo.InvariantCulture, $"{host}:{port}");
+            if (!AllowedHosts.Contains(server))
+                AllowedHosts.Add(server);
+        }
+    }
 
     /// <summary>How long a server may take; the network's own limit is 25 s.</summary>
     [Range(typeof(TimeSpan), "00:00:01", "00:00:25", ErrorMessage = "ServerRelay:Timeout must be between 1 s and 25 s.")]

@@ -57,6 +57,10 @@ internal static partial class Sodium
     internal static partial int crypto_generichash_blake2b_init(Span<byte> state, ReadOnlySpan<byte> key, nuint keyLength, nuint outputLength);
 
     [LibraryImport(Library)]
+    internal static partial int crypto_generichash_blake2b_init_salt_personal(
+        Span<byte> state, ReadOnlySpan<byte> key, nuint keyLength, nuint outputLength, ReadOnlySpan<byte> salt, ReadOnlySpan<byte> personalisation);
+
+    [LibraryImport(Library)]
     internal static partial int crypto_generichash_blake2b_update(Span<byte> state, ReadOnlySpan<byte> input, ulong inputLength);
 
     [LibraryImport(Library)]

@@ -104,6 +104,7 @@ internal sealed class BenchNetwork : IAsyncDisposable
         Add("--admin-port", Text(ports + 1));
         Add("--silo-port", Text(ports + 2));
         Add("--node-port-base", Text(ports + OtherPorts));
+        start.ArgumentList.Add("--no-files");
         if (!durable)
             start.ArgumentList.Add("--ephemeral");
         return start;

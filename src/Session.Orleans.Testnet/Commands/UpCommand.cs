@@ -12,6 +12,7 @@ using Microsoft.Extensions.Options;
 using Session.Orleans.Contracts;
 using Session.Orleans.EmbeddedStore;
 using Session.Orleans.Gateway.Admin;
+using Session.Orleans.Gateway.Files;
 using Session.Orleans.Gateway.Hosting;
 using Session.Orleans.Grains.Network;
 using Session.Orleans.Silo;
@@ -33,6 +34,8 @@ internal static class UpCommand
     private static readonly Option<int> NodePortBase = new("--node-port-base") { Description = "Node i listens at this port plus i", DefaultValueFactory = _ => 22100 };
     private static readonly Option<int> SeedPort = new("--seed-port") { Description = "Port of the seed node and of all nodes by path", DefaultValueFactory = _ => 22000 };
     private static readonly Option<int> AdminPort = new("--admin-port") { Description = "Port of the admin API and the health checks", DefaultValueFactory = _ => 22001 };
+    private static readonly Option<int> FilePort = new("--file-port") { Description = "Port of the file server, HTTP and HTTPS; 0 for none", DefaultValueFactory = _ => 22002 };
+    private static readonly Option<bool> NoFiles = new("--no-files") { Description = "Run no file server" };
     private static readonly Option<int> SiloPort = new("--silo-port") { Description = "Port for other silos of the cluster", DefaultValueFactory = _ => 22010 };
     private static readonly Option<bool> NoOmq = new("--no-omq") { Description = "Do not listen for OxenMQ, which is at 500 above each node's port" };
     private static readonly Option<string> Bind = new("--bind") { Description = "IP address to listen on; 0.0.0.0 for all", DefaultValueFactory = _ => "127.0.0.1" };
@@ -49,7 +52,7 @@ internal static class UpCommand
     {
         var command = new Command("up", "Starts a network and runs it until Ctrl-C")
         {
-            Nodes, MaxNodes, SwarmSize, BlockTime, ChainSpeed, ReplicaDrift, HardFork, NodePortBase, SeedPort, AdminPort, SiloPort, NoOmq, Bind, PublicIp,
+            Nodes, MaxNodes, SwarmSize, BlockTime, ChainSpeed, ReplicaDrift, HardFork, NodePortBase, SeedPort, AdminPort, FilePort, NoFiles, SiloPort, NoOmq, Bind, PublicIp,
             Data, Ephemeral, NetworkSecret, Redis, Certificate, Key, Level,
         };
         command.SetAction(RunAsync);
@@ -110,6 +113,8 @@ internal static class UpCommand
         Check(IPAddress.Loopback, options.GetValue(SiloPort), SiloPort.Name);
         Check(address, options.GetValue(SeedPort), SeedPort.Name);
         Check(address, options.GetValue(AdminPort), AdminPort.Name);
+        if (HasFiles(options))
+            Check(address, options.GetValue(FilePort), FilePort.Name);
         for (var index = 0; index < NodePorts(options); index++)
         {
             Check(address, options.GetValue(NodePortBase) + index, NodePortBase.Name);
@@ -130,6 +135,8 @@ internal static class UpCommand
             }
         }
     }
+
+    private static bool HasFiles(ParseResult options) => !options.GetValue(NoFiles) && options.GetValue(FilePort) != 0;
 
     private static int NodePorts(ParseResult options)
     {
@@ -167,6 +174,8 @@ internal static class UpCommand
             ["Gateway:Bind"] = options.GetValue(Bind),
             ["Gateway:SeedPort"] = Text(options.GetValue(SeedPort)),
             ["Gateway:AdminPort"] = Text(options.GetValue(AdminPort)),
+            ["Gateway:FilePort"] = Text(options.GetValue(FilePort)),
+            ["Files:Enabled"] = HasFiles(options).ToString(),
             ["Gateway:NodePortBase"] = Text(options.GetValue(NodePortBase)),
             ["Gateway:NodePorts"] = Text(NodePorts(options)),
             ["Gateway:OmqEnabled"] = (!options.GetValue(NoOmq)).ToString(),
@@ -203,6 +212,7 @@ internal static class UpCommand
         var bind = options.GetValue(Bind)!;
         var host = bind is "0.0.0.0" ? "127.0.0.1" : bind;
         var seed = $"https://{host}:{options.GetValue(SeedPort)}";
+        var files = app.Services.GetService<FileServerKeys>()?.Pair;
         return new(
             seed,
             $"http://{host}:{options.GetValue(AdminPort)}",
@@ -211,6 +221,9 @@ internal static class UpCommand
             options.GetValue(Redis) is not null ? "redis" : options.GetValue(Ephemeral) ? "memory" : "embedded",
             options.GetValue(HardFork)!,
             options.GetValue(SwarmSize),
+            files is null ? null : $"http://{options.GetValue(PublicIp)}:{options.GetValue(FilePort)}",
+            files?.PublicKey.ToString(),
+            files?.X25519.PublicKey.ToString(),
             [.. view.Nodes.Select(node => new NodeDescription(
                 node.Index, $"https://{node.IpAddress}:{node.HttpsPort}", $"{seed}/snodes/{node.PublicKey}",
                 options.GetValue(NoOmq) ? null : $"tcp://{node.IpAddress}:{node.OmqPort}",
@@ -227,7 +240,7 @@ internal static class UpCommand
             Try next, in another terminal:
               session-testnet demo{data}      send a message through three hops and read it at the other end
               session-testnet status{data}    height, nodes, swarms, live messages
-            A Session client takes {network.SeedUrl} as its seed node. {Path.Combine(directory, TestnetDescription.FileName)} lists every node.
+            A Session client takes {network.SeedUrl} as its seed node{(network.FileServerUrl is { } files ? $" and {files} as its file server" : "")}. {Path.Combine(directory, TestnetDescription.FileName)} lists every node.
             Ctrl-C stops the network{(network.Store is "memory" ? " and forgets its messages" : "; its messages stay")}.
             """);
     }

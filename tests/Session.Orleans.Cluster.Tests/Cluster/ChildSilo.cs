@@ -14,7 +14,7 @@ internal sealed class ChildSilo : IAsyncDisposable
 
     private ChildSilo(string clusterId, string redis)
     {
-        var ports = FreePorts.Find(3 + TestSilo.Nodes);
+        var ports = FreePorts.Find(4 + TestSilo.Nodes);
         Seed = new($"https://127.0.0.1:{ports.ToString(CultureInfo.InvariantCulture)}");
         string[] arguments =
         [
@@ -22,6 +22,7 @@ internal sealed class ChildSilo : IAsyncDisposable
             "--network-secret", TestSilo.Secret, "--nodes", Text(TestSilo.Nodes), "--swarm-size", Text(TestSilo.SwarmSize),
             "--block-time", TestSilo.BlockTime.TotalSeconds.ToString(CultureInfo.InvariantCulture),
             "--seed-port", Text(ports), "--admin-port", Text(ports + 1), "--silo-port", Text(ports + 2), "--node-port-base", Text(ports + 3), "--no-omq",
+            "--file-port", Text(ports + 3 + TestSilo.Nodes),
         ];
         _process = new Process
         {

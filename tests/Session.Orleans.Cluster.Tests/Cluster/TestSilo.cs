@@ -34,7 +34,7 @@ internal sealed class TestSilo : IAsyncDisposable
 
     public static async Task<TestSilo> StartAsync(string clusterId, string redis, Action<WebApplicationBuilder>? configure = null)
     {
-        var ports = FreePorts.Find(3 + Nodes);
+        var ports = FreePorts.Find(4 + Nodes);
         var app = await SiloHost.BuildAsync(new Dictionary<string, string?>
         {
             ["Network:Nodes"] = Text(Nodes),
@@ -44,6 +44,7 @@ internal sealed class TestSilo : IAsyncDisposable
             ["Network:NodePortBase"] = Text(ports + 3),
             ["Gateway:SeedPort"] = Text(ports),
             ["Gateway:AdminPort"] = Text(ports + 1),
+            ["Gateway:FilePort"] = Text(ports + 3 + Nodes),
             ["Gateway:NodePortBase"] = Text(ports + 3),
             ["Gateway:NodePorts"] = Text(Nodes),
             ["Gateway:OmqEnabled"] = "false",

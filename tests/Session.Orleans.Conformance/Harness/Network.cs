@@ -42,12 +42,16 @@ internal sealed class Network : IDisposable
     /// <summary>Hard fork and revision.</summary>
     public (int Major, int Revision) HardFork { get; private set; }
 
+    /// <summary>Address and key of the network's file server, if one is known.</summary>
+    public (Uri Url, byte[] X25519)? FileServer { get; init; }
+
     /// <summary>The network's clock, Unix milliseconds.</summary>
     public long Now => (DateTimeOffset.UtcNow + _clockOffset).ToUnixTimeMilliseconds();
 
     /// <summary>Learns the nodes from a seed (network.md, 1).</summary>
-    public static async Task<Network> DiscoverAsync(Uri seed)
+    public static async Task<Network> DiscoverAsync(Uri seed, string? fileServerUrl = null, string? fileServerKey = null)
     {
+        (Uri, byte[])? files = fileServerUrl is { Length: > 0 } && fileServerKey is { Length: 64 } ? (new(fileServerUrl), Convert.FromHexString(fileServerKey)) : null;
         var http = CreateClient();
         var network = new Network(seed, http, []);
         var list = (await network.CallSeedAsync("""{"jsonrpc":"2.0","id":0,"method":"get_service_nodes","params":{"active_only":true}}""")).ShouldBeJson();
@@ -58,7 +62,7 @@ internal sealed class Network : IDisposable
             node.GetProperty("public_ip").GetString()!,
             node.GetProperty("storage_port").GetInt32(),
             node.GetProperty("storage_lmq_port").GetInt32(),
-            node.GetProperty("swarm_id").GetUInt64()))]);
+            node.GetProperty("swarm_id").GetUInt64()))]) { FileServer = files };
         var info = await network.SendAsync(network.Nodes[0], Transport.Direct, """{"method":"info","params":{}}""");
         if (info.Status is 200)
         {

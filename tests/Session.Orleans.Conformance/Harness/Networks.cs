@@ -19,7 +19,8 @@ public sealed class Networks : IAsyncDisposable
         {
             [Store.Embedded] = new(() => StartAsync("--ephemeral")),
             [Store.Redis] = new(StartOnRedisAsync),
-            [Store.Url] = new(() => Network.DiscoverAsync(Targets.ForeignSeed!)),
+            [Store.Url] = new(() => Network.DiscoverAsync(
+                Targets.ForeignSeed!, Environment.GetEnvironmentVariable(FileServer.UrlVariable), Environment.GetEnvironmentVariable(FileServer.KeyVariable))),
         };
         _server = new(async () => Own(await OutsideServer.StartAsync()));
     }
@@ -65,7 +66,8 @@ public sealed class Networks : IAsyncDisposable
             ["SESSION_ServerRelay__AllowedHosts__1"] = string.Create(CultureInfo.InvariantCulture, $"127.0.0.1:{DeadPort}"),
             ["SESSION_ServerRelay__Timeout"] = "00:00:08", // waited out by one rule, and long enough for a busy machine
         }));
-        return await Network.DiscoverAsync(process.Seed);
+        return await Network.DiscoverAsync(
+            process.Seed, process.Description.GetProperty("fileServerUrl").GetString(), process.Description.GetProperty("fileServerX25519").GetString());
     }
 
     private T Own<T>(T started)
