@@ -2,6 +2,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
+using Session.Orleans.Grains.Communities;
 using Session.Orleans.Grains.Mailboxes;
 using Session.Orleans.Grains.Names;
 using Session.Orleans.Grains.Network;
@@ -45,6 +46,12 @@ public static class GrainsExtensions
         services.AddSingleton<ISnapshotPart, NameSnapshotPart>();
         services.AddSingleton<NetworkSnapshots>();
         services.AddHostedService<NetworkViewUpdater>();
+        services.AddOptions<CommunityOptions>().BindConfiguration(CommunityOptions.Section).ValidateOnStart();
+        services.AddSingleton<IValidateOptions<CommunityOptions>, CommunityOptionsValidator>();
+        services.AddSingleton<IValidateOptions<CommunityOptions>, CommunityRoomsValidator>();
+        services.AddSingleton<CommunityKeys>();
+        services.AddSingleton<CommunityUsers>();
+        services.AddSingleton<RoomFiles>();
         return silo;
     }
 }

@@ -17,6 +17,9 @@ public static class GrainsTelemetry
     /// <summary>An operation of a mailbox.</summary>
     public const string MailboxSpan = "session.mailbox";
 
+    /// <summary>A change of a community's room.</summary>
+    public const string RoomSpan = "session.room";
+
     /// <summary>Tag: hop number, 1 for the guard.</summary>
     public const string HopNumber = "session.hop";
 

@@ -13,6 +13,7 @@ using Session.Orleans.Grains;
 using Session.Orleans.Grains.Snapshots;
 using Session.Orleans.Storage;
 using Session.Orleans.Storage.Blobs;
+using Session.Orleans.Storage.Communities;
 using Session.Orleans.Storage.Files;
 using Session.Orleans.Storage.S3;
 using Session.Orleans.Storage.Snapshots;
@@ -66,6 +67,7 @@ public static class SiloHost
         builder.Services.AddSingleton<ISnapshotPart, MailboxSnapshotPart>();
         builder.Services.AddSingleton<IGrainStateKeys>(new RedisGrainStateKeys(connection, ServiceId));
         builder.Services.AddSingleton(new MailboxCensus(connection));
+        builder.Services.AddSingleton<ICommunityStore>(new RedisCommunityStore(connection));
         builder.Services.AddSingleton(await CreateBlobStoreAsync(builder.Configuration, connection));
         builder.Services.AddSingleton(services => new FileStore(
             connection, services.GetRequiredService<IBlobStore>(), services.GetRequiredService<TimeProvider>()));

@@ -128,13 +128,49 @@ internal sealed class AdminClient : IDisposable
     public Task<AdminReply<IReadOnlyList<FaultReport>>> RemoveFaultsAsync(IEnumerable<string> names, CancellationToken cancellationToken) =>
         SendAsync(HttpMethod.Delete, "/v1/faults" + Query("name", names), AdminJsonContext.Default.IReadOnlyListFaultReport, cancellationToken);
 
+    public Task<AdminReply<CommunitiesReport>> GetCommunitiesAsync(CancellationToken cancellationToken) =>
+        SendAsync(HttpMethod.Get, "/v1/communities", AdminJsonContext.Default.CommunitiesReport, cancellationToken);
+
+    public Task<AdminReply<CommunityReport>> GetCommunityAsync(string room, CancellationToken cancellationToken) =>
+        SendAsync(HttpMethod.Get, RoomPath(room), AdminJsonContext.Default.CommunityReport, cancellationToken);
+
+    /// <summary>Makes a room.</summary>
+    public Task<AdminReply<CommunityReport>> CreateCommunityAsync(RoomOrder order, CancellationToken cancellationToken) =>
+        SendAsync(HttpMethod.Post, "/v1/communities", AdminJsonContext.Default.CommunityReport, cancellationToken,
+            JsonContent.Create(order, AdminJsonContext.Default.RoomOrder));
+
+    /// <summary>Removes a room with all it holds.</summary>
+    public Task RemoveCommunityAsync(string room, CancellationToken cancellationToken) => OrderAsync(HttpMethod.Delete, RoomPath(room), null, cancellationToken);
+
+    /// <summary>Gives or takes ranks and permissions.</summary>
+    public Task GrantAsync(string room, GrantOrder order, CancellationToken cancellationToken) => OrderAsync(
+        HttpMethod.Post, RoomPath(room) + "/grants", JsonContent.Create(order, AdminJsonContext.Default.GrantOrder), cancellationToken);
+
+    /// <summary>Bans a user.</summary>
+    public Task BanAsync(string room, BanOrder order, CancellationToken cancellationToken) => OrderAsync(
+        HttpMethod.Post, RoomPath(room) + "/bans", JsonContent.Create(order, AdminJsonContext.Default.BanOrder), cancellationToken);
+
+    /// <summary>Ends a ban.</summary>
+    public Task UnbanAsync(string room, string user, CancellationToken cancellationToken) =>
+        OrderAsync(HttpMethod.Delete, $"{RoomPath(room)}/bans/{Uri.EscapeDataString(user)}", null, cancellationToken);
+
     public void Dispose() => _http.Dispose();
+
+    private static string RoomPath(string room) => $"/v1/communities/{Uri.EscapeDataString(room)}";
+
+    /// <summary>Sends an order whose answer says nothing but that it was carried out.</summary>
+    private async Task OrderAsync(HttpMethod method, string path, HttpContent? content, CancellationToken cancellationToken) =>
+        _ = await SendAsync(method, path, static _ => true, content, cancellationToken);
+
+    private Task<AdminReply<T>> SendAsync<T>(
+        HttpMethod method, string path, JsonTypeInfo<T> type, CancellationToken cancellationToken, HttpContent? content = null) =>
+        SendAsync(method, path, body => JsonSerializer.Deserialize(body, type) ?? throw new JsonException("It is null."), content, cancellationToken);
 
     private static string Query(string key, IEnumerable<string> values) =>
         string.Concat(values.Select((value, i) => $"{(i == 0 ? '?' : '&')}{key}={Uri.EscapeDataString(value)}"));
 
     private async Task<AdminReply<T>> SendAsync<T>(
-        HttpMethod method, string path, JsonTypeInfo<T> type, CancellationToken cancellationToken, HttpContent? content = null)
+        HttpMethod method, string path, Func<string, T> read, HttpContent? content, CancellationToken cancellationToken)
     {
         try
         {
@@ -142,7 +178,7 @@ internal sealed class AdminClient : IDisposable
             using var response = await _http.SendAsync(request, cancellationToken);
             var body = await response.Content.ReadAsStringAsync(cancellationToken);
             return response.IsSuccessStatusCode
-                ? new(body, JsonSerializer.Deserialize(body, type) ?? throw new JsonException("It is null."))
+                ? new(body, read(body))
                 : throw Refused(response.StatusCode, body);
         }
         catch (Exception exception) when (exception is HttpRequestException or IOException)

@@ -13,6 +13,7 @@ var root = new RootCommand("Runs a Session network on this machine: service node
     SwarmsCommand.Create(),
     FaultsCommand.Create(),
     NamesCommand.Create(),
+    CommunitiesCommand.Create(),
     SnapshotCommand.Create(),
     DemoCommand.Create(),
     ScenarioCommand.Create(),

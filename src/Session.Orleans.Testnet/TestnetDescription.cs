@@ -5,7 +5,7 @@ namespace Session.Orleans.Testnet;
 
 /// <summary>
 /// <c>testnet.json</c> in the data directory: the running network for people and scripts. Written when the network is ready, removed when it
-/// stops. The file server's members are null if there is none.
+/// stops. The file server's members are null if there is none, the community's URL where no community server listens; keys are in hex.
 /// </summary>
 internal sealed record TestnetDescription(
     string SeedUrl,
@@ -15,6 +15,8 @@ internal sealed record TestnetDescription(
     string Store,
     string HardFork,
     int SwarmSize,
+    string? CommunityUrl,
+    string CommunityX25519,
     string? FileServerUrl,
     string? FileServerEd25519,
     string? FileServerX25519,

@@ -108,9 +108,12 @@ internal sealed partial class TestnetProcess : IAsyncDisposable
         }
     }
 
-    /// <summary>The arguments of <c>up</c> for a network on <paramref name="directory"/>.</summary>
+    /// <summary>
+    /// The arguments of <c>up</c> for a network on <paramref name="directory"/>. The community server takes the port above the seed's in the upper
+    /// half, which no OxenMQ port takes.
+    /// </summary>
     public static string UpArguments(string directory, int firstPort, int nodes = 32, int? filePort = null) => string.Create(CultureInfo.InvariantCulture,
-        $"up --data \"{directory}\" --nodes {nodes} --seed-port {firstPort} --admin-port {firstPort + 1} --silo-port {firstPort + 2} --file-port {filePort ?? firstPort + 3} --node-port-base {firstPort + OtherPorts}");
+        $"up --data \"{directory}\" --nodes {nodes} --seed-port {firstPort} --admin-port {firstPort + 1} --silo-port {firstPort + 2} --file-port {filePort ?? firstPort + 3} --community-port {firstPort + OmqOffset} --node-port-base {firstPort + OtherPorts}");
 
     /// <summary>Runs a command of <c>session-testnet</c> to its end.</summary>
     public static async Task<CommandResult> RunAsync(string arguments)

@@ -24,6 +24,7 @@ internal static class AdminEndpoints
         var api = routes.MapGroup("/v1").WithTags("network"); // AdminProblems asks for the token
         api.MapGet("/status", StatusAsync).WithName("Status").WithSummary("Height, nodes, swarms and live messages").ProducesProblem(401);
         NetworkEndpoints.Map(api);
+        CommunityAdminEndpoints.Map(routes.MapGroup("/v1").WithTags("communities"));
         SnapshotEndpoints.Map(api);
     }
 
@@ -76,6 +77,11 @@ public sealed record SwarmStatus(string Id, int Members);
 [JsonSerializable(typeof(ChainReport))]
 [JsonSerializable(typeof(RegistrationOrder))]
 [JsonSerializable(typeof(NodeOrderReport))]
+[JsonSerializable(typeof(CommunitiesReport))]
+[JsonSerializable(typeof(CommunityReport))]
+[JsonSerializable(typeof(RoomOrder))]
+[JsonSerializable(typeof(GrantOrder))]
+[JsonSerializable(typeof(BanOrder))]
 [JsonSerializable(typeof(LabelOrder))]
 [JsonSerializable(typeof(LabelReport))]
 [JsonSerializable(typeof(SnapshotReport))]

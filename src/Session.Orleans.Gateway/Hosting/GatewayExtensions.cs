@@ -12,11 +12,13 @@ using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
 using Session.Orleans.Gateway.Admin;
+using Session.Orleans.Gateway.Communities;
 using Session.Orleans.Gateway.Files;
 using Session.Orleans.Gateway.Nodes;
 using Session.Orleans.Gateway.Omq;
 using Session.Orleans.Gateway.Seed;
 using Session.Orleans.Gateway.Services;
+using Session.Orleans.Grains.Communities;
 using Session.Orleans.Grains.Network;
 using Session.Orleans.Grains.ServiceNodes;
 
@@ -40,6 +42,17 @@ public static class GatewayExtensions
         builder.Services.AddSingleton<SeedEndpoints>();
         builder.Services.AddSingleton<OmqMonitors>();
         builder.Services.AddSingleton<OmqEndpoint>();
+        // The way to this network's own services is open.
+        builder.Services.AddOptions<ServerRelayOptions>().PostConfigure<IOptions<GatewayOptions>, IOptions<NetworkOptions>>((relay, gateway, network) =>
+        {
+            if (gateway.Value.CommunityPort is { } port and > 0)
+                relay.AllowOwn(network.Value.PublicIp, gateway.Value.Bind, port);
+        });
+        builder.Services.AddSingleton<CommunityServer>();
+        builder.Services.AddSingleton<CommunityAdminEndpoints.Services>();
+        builder.Services.AddSingleton<CommunityEndpoints>();
+        builder.Services.AddSingleton<CommunitySetup>();
+        builder.Services.AddHostedService(services => services.GetRequiredService<CommunitySetup>());
         builder.Services.AddSingleton<AdminToken>();
         AddFiles(builder);
         builder.Services.AddRouting();
@@ -79,6 +92,13 @@ public static class GatewayExtensions
             admin.UseRouting();
             admin.UseEndpoints(AdminEndpoints.Map);
         });
+        app.MapWhen(IsCommunity, community =>
+        {
+            var endpoints = app.Services.GetRequiredService<CommunityEndpoints>();
+            community.UseServerOnions(app.Services.GetRequiredService<CommunityKeys>().KeyPair, new() { V3Prefix = "/legacy/" });
+            community.Run(endpoints.HandleAsync);
+        });
+
         if (app.Services.GetService<FileEndpoints>() is { } files)
         {
             var keys = app.Services.GetRequiredService<FileServerKeys>().Pair.X25519;
@@ -110,6 +130,7 @@ public static class GatewayExtensions
         });
         return app;
 
+        static bool IsCommunity(HttpContext context) => context.Features.Get<GatewayListener>() is { Role: GatewayRole.Community };
         static bool IsAdmin(HttpContext context) => context.Features.Get<GatewayListener>() is { Role: GatewayRole.Admin };
     }
 }
@@ -129,6 +150,8 @@ internal sealed class GatewayKestrelSetup(IOptions<GatewayOptions> options, IOpt
         var certificate = GatewayCertificate.LoadOrCreate(gateway, time);
         kestrel.Listen(address, gateway.AdminPort, listen => Mark(listen, new(GatewayRole.Admin)));
         kestrel.Listen(address, gateway.SeedPort, listen => Secure(listen, certificate, new(GatewayRole.Seed), allowPlain: true));
+        if (gateway.CommunityPort is { } community)
+            kestrel.Listen(address, community, listen => Secure(listen, certificate, new(GatewayRole.Community), allowPlain: true));
         if (files.Value.Enabled)
         {
             kestrel.Listen(address, gateway.FilePort, listen =>

@@ -15,6 +15,9 @@ internal enum GatewayRole
     /// <summary>Health checks and the admin API.</summary>
     Admin,
 
+    /// <summary>The community server.</summary>
+    Community,
+
     /// <summary>The file server.</summary>
     Files,
 }

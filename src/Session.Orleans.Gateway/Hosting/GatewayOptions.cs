@@ -21,6 +21,10 @@ public sealed class GatewayOptions
     [Range(0, 65535, ErrorMessage = "Gateway:AdminPort must be between 0 and 65535.")]
     public int AdminPort { get; set; } = 22001;
 
+    /// <summary>Port of the community server, plain HTTP and HTTPS; null, the default, opens none. 0 takes a free port.</summary>
+    [Range(0, 65535, ErrorMessage = "Gateway:CommunityPort must be between 0 and 65535.")]
+    public int? CommunityPort { get; set; }
+
     /// <summary>
     /// Port of the file server, HTTP and HTTPS, if <see cref="Files.FilesOptions.Enabled"/>; clients are told <c>http</c>. 0 takes a free port.
     /// </summary>

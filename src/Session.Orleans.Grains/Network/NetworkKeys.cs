@@ -47,6 +47,9 @@ public sealed class NetworkKeys
         return hash;
     }
 
+    /// <summary>Keys of the community server.</summary>
+    public X25519KeyPair CommunityServer => field ??= new(Derive("community-server"));
+
     private byte[] Derive(string purpose) =>
         HKDF.DeriveKey(HashAlgorithmName.SHA256, _secret, 32, salt: [], info: Encoding.UTF8.GetBytes("session-orleans/" + purpose));
 }

@@ -116,4 +116,25 @@ internal static partial class Sodium
     [LibraryImport(Library)]
     internal static partial int crypto_secretbox_open_easy(
         Span<byte> message, ReadOnlySpan<byte> ciphertext, ulong ciphertextLength, ReadOnlySpan<byte> nonce, ReadOnlySpan<byte> key);
+
+    [LibraryImport(Library)]
+    internal static partial int crypto_core_ed25519_is_valid_point(ReadOnlySpan<byte> point);
+
+    [LibraryImport(Library)]
+    internal static partial void crypto_core_ed25519_scalar_reduce(Span<byte> reduced, ReadOnlySpan<byte> scalar64);
+
+    [LibraryImport(Library)]
+    internal static partial void crypto_core_ed25519_scalar_mul(Span<byte> product, ReadOnlySpan<byte> x, ReadOnlySpan<byte> y);
+
+    [LibraryImport(Library)]
+    internal static partial void crypto_core_ed25519_scalar_add(Span<byte> sum, ReadOnlySpan<byte> x, ReadOnlySpan<byte> y);
+
+    [LibraryImport(Library)]
+    internal static partial void crypto_core_ed25519_scalar_negate(Span<byte> negated, ReadOnlySpan<byte> scalar);
+
+    [LibraryImport(Library)]
+    internal static partial int crypto_scalarmult_ed25519_noclamp(Span<byte> point, ReadOnlySpan<byte> scalar, ReadOnlySpan<byte> basePoint);
+
+    [LibraryImport(Library)]
+    internal static partial int crypto_scalarmult_ed25519_base_noclamp(Span<byte> point, ReadOnlySpan<byte> scalar);
 }

@@ -83,6 +83,13 @@ internal static class CommonOptions
         return faults.Select(fault => fault.Id).Concat(faults.Select(fault => fault.Label).OfType<string>().Distinct());
     });
 
+    /// <summary>Offers the tokens of the community server's rooms.</summary>
+    public static IEnumerable<string> Rooms(ParseResult options, Option<string> data) => Offer(() =>
+    {
+        using var admin = AdminClient.Open(options.GetValue(data)!, CompletionTimeout);
+        return admin.GetCommunitiesAsync(CancellationToken.None).GetAwaiter().GetResult().Value.Rooms.Select(room => room.Token);
+    });
+
     private static IEnumerable<string> Split(ArgumentResult argument) =>
         argument.Tokens.SelectMany(token => token.Value.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries));
 

@@ -12,8 +12,10 @@ using Microsoft.Extensions.Options;
 using Session.Orleans.Contracts;
 using Session.Orleans.EmbeddedStore;
 using Session.Orleans.Gateway.Admin;
+using Session.Orleans.Gateway.Communities;
 using Session.Orleans.Gateway.Files;
 using Session.Orleans.Gateway.Hosting;
+using Session.Orleans.Grains.Communities;
 using Session.Orleans.Grains.Network;
 using Session.Orleans.Silo;
 
@@ -34,6 +36,9 @@ internal static class UpCommand
     private static readonly Option<int> NodePortBase = new("--node-port-base") { Description = "Node i listens at this port plus i", DefaultValueFactory = _ => 22100 };
     private static readonly Option<int> SeedPort = new("--seed-port") { Description = "Port of the seed node and of all nodes by path", DefaultValueFactory = _ => 22000 };
     private static readonly Option<int> AdminPort = new("--admin-port") { Description = "Port of the admin API and the health checks", DefaultValueFactory = _ => 22001 };
+    private static readonly Option<int> CommunityPort = new("--community-port") { Description = "Port of the community server, http and https", DefaultValueFactory = _ => 22003 };
+    private static readonly Option<bool> NoCommunities = new("--no-communities") { Description = "Do not listen for communities" };
+    private static readonly Option<string[]> Rooms = CommonOptions.List("--room", "Rooms to make in the community server if they are missing", "TOKEN,...");
     private static readonly Option<int> FilePort = new("--file-port") { Description = "Port of the file server, HTTP and HTTPS; 0 for none", DefaultValueFactory = _ => 22002 };
     private static readonly Option<bool> NoFiles = new("--no-files") { Description = "Run no file server" };
     private static readonly Option<int> SiloPort = new("--silo-port") { Description = "Port for other silos of the cluster", DefaultValueFactory = _ => 22010 };
@@ -52,7 +57,8 @@ internal static class UpCommand
     {
         var command = new Command("up", "Starts a network and runs it until Ctrl-C")
         {
-            Nodes, MaxNodes, SwarmSize, BlockTime, ChainSpeed, ReplicaDrift, HardFork, NodePortBase, SeedPort, AdminPort, FilePort, NoFiles, SiloPort, NoOmq, Bind, PublicIp,
+            Nodes, MaxNodes, SwarmSize, BlockTime, ChainSpeed, ReplicaDrift, HardFork, NodePortBase, SeedPort, AdminPort, FilePort, NoFiles, CommunityPort,
+            NoCommunities, Rooms, SiloPort, NoOmq, Bind, PublicIp,
             Data, Ephemeral, NetworkSecret, Redis, Certificate, Key, Level,
         };
         command.SetAction(RunAsync);
@@ -71,6 +77,7 @@ internal static class UpCommand
             app.Services.GetRequiredService<IStartupValidator>().Validate();
             RequireFreePorts(options);
             await StartAsync(app, cancellationToken);
+            await app.Services.GetRequiredService<CommunitySetup>().Done;
             var description = Describe(app, options, directory);
             description.Save(directory);
             Announce(description, directory);
@@ -113,6 +120,8 @@ internal static class UpCommand
         Check(IPAddress.Loopback, options.GetValue(SiloPort), SiloPort.Name);
         Check(address, options.GetValue(SeedPort), SeedPort.Name);
         Check(address, options.GetValue(AdminPort), AdminPort.Name);
+        if (!options.GetValue(NoCommunities))
+            Check(address, options.GetValue(CommunityPort), CommunityPort.Name);
         if (HasFiles(options))
             Check(address, options.GetValue(FilePort), FilePort.Name);
         for (var index = 0; index < NodePorts(options); index++)
@@ -174,6 +183,7 @@ internal static class UpCommand
             ["Gateway:Bind"] = options.GetValue(Bind),
             ["Gateway:SeedPort"] = Text(options.GetValue(SeedPort)),
             ["Gateway:AdminPort"] = Text(options.GetValue(AdminPort)),
+            ["Gateway:CommunityPort"] = options.GetValue(NoCommunities) ? null : Text(options.GetValue(CommunityPort)),
             ["Gateway:FilePort"] = Text(options.GetValue(FilePort)),
             ["Files:Enabled"] = HasFiles(options).ToString(),
             ["Gateway:NodePortBase"] = Text(options.GetValue(NodePortBase)),
@@ -189,6 +199,8 @@ internal static class UpCommand
             // Its first look takes the time since the machine was switched on for the length of a check, and warns of it.
             ["Logging:LogLevel:Orleans.Runtime.Watchdog"] = nameof(LogLevel.Error),
         };
+        foreach (var (i, room) in options.GetValue(Rooms)!.Index())
+            settings[$"Communities:Rooms:{Text(i)}"] = room;
         // Nobody else can use the embedded store, so this silo is alone. A name of its own for its cluster keeps it from waiting for the answer
         // of a silo that was killed, if it comes back at another port.
         if (options.GetValue(Redis) is null)
@@ -221,6 +233,8 @@ internal static class UpCommand
             options.GetValue(Redis) is not null ? "redis" : options.GetValue(Ephemeral) ? "memory" : "embedded",
             options.GetValue(HardFork)!,
             options.GetValue(SwarmSize),
+            options.GetValue(NoCommunities) ? null : $"http://{options.GetValue(PublicIp)}:{options.GetValue(CommunityPort)}",
+            app.Services.GetRequiredService<CommunityKeys>().PublicKey.ToString(),
             files is null ? null : $"http://{options.GetValue(PublicIp)}:{options.GetValue(FilePort)}",
             files?.PublicKey.ToString(),
             files?.X25519.PublicKey.ToString(),

@@ -22,7 +22,7 @@ internal sealed class ChildSilo : IAsyncDisposable
             "--network-secret", TestSilo.Secret, "--nodes", Text(TestSilo.Nodes), "--swarm-size", Text(TestSilo.SwarmSize),
             "--block-time", TestSilo.BlockTime.TotalSeconds.ToString(CultureInfo.InvariantCulture),
             "--seed-port", Text(ports), "--admin-port", Text(ports + 1), "--silo-port", Text(ports + 2), "--node-port-base", Text(ports + 3), "--no-omq",
-            "--file-port", Text(ports + 3 + TestSilo.Nodes),
+            "--no-communities", "--file-port", Text(ports + 3 + TestSilo.Nodes),
         ];
         _process = new Process
         {

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Time.Testing;
@@ -5,6 +6,7 @@ using Session.Orleans.Cluster.Tests;
 using Session.Orleans.Grains.Mailboxes;
 using Session.Orleans.Protocol.Identity;
 using Session.Orleans.Storage;
+using Session.Orleans.Storage.Communities;
 using StackExchange.Redis;
 
 // One after another: a silo that gets no processor time looks dead to the others.
@@ -35,12 +37,19 @@ public sealed class TestCluster : IAsyncLifetime
     /// <summary>A second way to the same store, past the mailboxes.</summary>
     internal IMailboxStore BehindTheirBack { get; private set; } = null!;
 
+    /// <summary>Names of all calls of the silos to the store of communities.</summary>
+    internal ConcurrentQueue<string> CommunityCalls { get; } = new();
+
+    /// <summary>A second way to the store of communities, past rooms and counter.</summary>
+    internal ICommunityStore CommunitiesBehindTheirBack { get; private set; } = null!;
+
     internal TestClient AnyClient => _clients[Random.Shared.Next(_clients.Count)];
 
     public async ValueTask InitializeAsync()
     {
         _embedded = EmbeddedStore.EmbeddedStore.Start(new() { Port = 0 });
         _connection = await ConnectionMultiplexer.ConnectAsync(_embedded.ConnectionString);
+        CommunitiesBehindTheirBack = new RedisCommunityStore(_connection);
         BehindTheirBack = new RedisMailboxStore(_connection, Clock);
         for (var i = 0; i < 3; i++)
             _silos.Add(await TestSilo.StartAsync("shared", _embedded.ConnectionString, Configure));
@@ -107,5 +116,7 @@ public sealed class TestCluster : IAsyncLifetime
         services.AddSingleton(provider => new ClusterChanges(provider.GetRequiredService<ISiloStatusOracle>(), _settling));
         services.AddSingleton(provider => Store.Wrap(
             new RedisMailboxStore(provider.GetRequiredService<IConnectionMultiplexer>(), Clock)));
+        services.AddSingleton(provider => CountedCalls.Before<ICommunityStore>(
+            new RedisCommunityStore(provider.GetRequiredService<IConnectionMultiplexer>()), CommunityCalls.Enqueue));
     }
 }
