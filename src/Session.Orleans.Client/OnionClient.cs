@@ -5,7 +5,7 @@ using Session.Orleans.Protocol.Onion;
 namespace Session.Orleans.Client;
 
 /// <summary>Sends requests through onion paths to service nodes. Safe for concurrent use.</summary>
-/// <param name="http">From <see cref="SessionHttp.Create"/>; not owned.</param>
+/// <param name="http">From <see cref="SessionHttp.Create(TimeSpan?)"/>; not owned.</param>
 /// <param name="cipher">Cipher of all layers.</param>
 public sealed class OnionClient(HttpClient http, OnionCipher cipher = OnionCipher.XChaCha20)
 {

@@ -10,7 +10,7 @@ namespace Session.Orleans.Client;
 public static class SeedClient
 {
     /// <summary>All active nodes with a usable address.</summary>
-    /// <param name="http">From <see cref="SessionHttp.Create"/>.</param>
+    /// <param name="http">From <see cref="SessionHttp.Create(TimeSpan?)"/>.</param>
     /// <param name="seed">The seed's root URL.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
     /// <exception cref="SessionClientException">The seed can't be reached, or its answer is no node list.</exception>

@@ -13,6 +13,9 @@ public sealed record SnodeAddress(Ed25519PublicKey Ed25519, X25519PublicKey X255
     /// <summary>Base URL of the node's own port.</summary>
     public Uri Url => new($"https://{Ip}:{Port.ToString(CultureInfo.InvariantCulture)}/");
 
+    /// <summary>The /24 network of the address: nodes in one are likely to have one operator.</summary>
+    internal string Subnet => Ip[..Math.Max(0, Ip.LastIndexOf('.'))];
+
     /// <summary>First eight hex digits of the Ed25519 key, for people.</summary>
     public string ShortId => Ed25519.ToString()[..8];
 }

@@ -33,10 +33,10 @@ internal sealed class OutsideServer : IAsyncDisposable
         return server;
     }
 
-    /// <summary>A new allowed target that <paramref name="handler"/> answers; it gets the request's body.</summary>
-    public string Serve(Func<HttpContext, byte[], Task> handler)
+    /// <summary>An allowed target, by default a new one, that <paramref name="handler"/> answers; it gets the request's body.</summary>
+    public string Serve(Func<HttpContext, byte[], Task> handler, string? target = null)
     {
-        var target = $"/oxen/{Guid.NewGuid():N}/lsrpc";
+        target ??= $"/oxen/{Guid.NewGuid():N}/lsrpc";
         _handlers[target] = handler;
         return target;
     }

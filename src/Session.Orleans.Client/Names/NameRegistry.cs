@@ -7,7 +7,7 @@ using Session.Orleans.Protocol.Names;
 namespace Session.Orleans.Client.Names;
 
 /// <summary>Buys and changes Session names at the seed node of a network without coins (names.md, 8).</summary>
-/// <param name="http">From <see cref="SessionHttp.Create"/>.</param>
+/// <param name="http">From <see cref="SessionHttp.Create(TimeSpan?)"/>.</param>
 /// <param name="seed">The seed's root URL.</param>
 public sealed class NameRegistry(HttpClient http, Uri seed)
 {

@@ -16,6 +16,18 @@ public static class Blake2b
             throw new ArgumentException("BLAKE2b takes 16..64 bytes of output and a key of at most 64 bytes.");
     }
 
+    /// <summary>Keyed hash with a personalisation of exactly 16 bytes and no salt.</summary>
+    /// <exception cref="ArgumentException">A length is out of range.</exception>
+    public static void HashPersonal(ReadOnlySpan<byte> input, ReadOnlySpan<byte> key, ReadOnlySpan<byte> personal, Span<byte> output)
+    {
+        ArgumentOutOfRangeException.ThrowIfNotEqual(personal.Length, 16);
+        Span<byte> salt = stackalloc byte[16];
+        salt.Clear();
+        if (Sodium.crypto_generichash_blake2b_salt_personal(
+            output, (nuint)output.Length, input, (ulong)input.Length, key, (nuint)key.Length, salt, personal) != 0)
+            throw new ArgumentException("BLAKE2b takes 16..64 bytes of output and a key of at most 64 bytes.");
+    }
+
     /// <summary>A hash over several pieces without joining them. Not thread-safe; use once.</summary>
     public ref struct Incremental
     {
@@ -24,9 +36,15 @@ public static class Blake2b
 
         /// <summary>Starts an unkeyed hash of <paramref name="outputLength"/> (16..64) bytes.</summary>
         public Incremental(int outputLength)
+            : this(outputLength, default)
+        {
+        }
+
+        /// <summary>Starts a hash of <paramref name="outputLength"/> (16..64) bytes with a key of 0..64 bytes.</summary>
+        public Incremental(int outputLength, scoped ReadOnlySpan<byte> key)
         {
             _outputLength = outputLength;
-            if (Sodium.crypto_generichash_blake2b_init(_state, default, 0, (nuint)outputLength) != 0)
+            if (Sodium.crypto_generichash_blake2b_init(_state, key, (nuint)key.Length, (nuint)outputLength) != 0)
                 throw new ArgumentOutOfRangeException(nameof(outputLength));
         }
 

@@ -2,7 +2,7 @@ using System.Numerics;
 
 namespace Session.Orleans.Protocol.Cryptography;
 
-/// <summary>The group under Ed25519: scalars modulo its order and points, as libsodium computes them, all 32 bytes little-endian.</summary>
+/// <summary>The group under Ed25519: scalars modulo its order and points, as libsodium computes them, all 32 bytes little-endian: for keys that are derived from other keys (identity.md, 4 and 5; groups.md, 2; communities.md, 4).</summary>
 public static class Ed25519Group
 {
     /// <summary>Length of a scalar and of a point, in bytes.</summary>

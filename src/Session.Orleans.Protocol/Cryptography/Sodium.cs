@@ -109,6 +109,45 @@ internal static partial class Sodium
         Span<byte> message, ReadOnlySpan<byte> box, ulong boxLength, ReadOnlySpan<byte> nonce, ReadOnlySpan<byte> sharedKey);
 
     [LibraryImport(Library)]
+    internal static partial int crypto_generichash_blake2b_salt_personal(
+        Span<byte> output, nuint outputLength, ReadOnlySpan<byte> input, ulong inputLength, ReadOnlySpan<byte> key, nuint keyLength,
+        ReadOnlySpan<byte> salt, ReadOnlySpan<byte> personal);
+
+    [LibraryImport(Library)]
+    internal static partial void crypto_core_ed25519_scalar_reduce(Span<byte> scalar, ReadOnlySpan<byte> wide);
+
+    [LibraryImport(Library)]
+    internal static partial void crypto_core_ed25519_scalar_mul(Span<byte> product, ReadOnlySpan<byte> left, ReadOnlySpan<byte> right);
+
+    [LibraryImport(Library)]
+    internal static partial void crypto_core_ed25519_scalar_add(Span<byte> sum, ReadOnlySpan<byte> left, ReadOnlySpan<byte> right);
+
+    [LibraryImport(Library)]
+    internal static partial void crypto_core_ed25519_scalar_negate(Span<byte> negative, ReadOnlySpan<byte> scalar);
+
+    [LibraryImport(Library)]
+    internal static partial int crypto_scalarmult_ed25519_noclamp(Span<byte> product, ReadOnlySpan<byte> scalar, ReadOnlySpan<byte> point);
+
+    [LibraryImport(Library)]
+    internal static partial int crypto_scalarmult_ed25519_base_noclamp(Span<byte> product, ReadOnlySpan<byte> scalar);
+
+    [LibraryImport(Library)]
+    internal static partial nuint crypto_secretstream_xchacha20poly1305_statebytes();
+
+    [LibraryImport(Library)]
+    internal static partial int crypto_secretstream_xchacha20poly1305_init_pull(Span<byte> state, ReadOnlySpan<byte> header, ReadOnlySpan<byte> key);
+
+    [LibraryImport(Library)]
+    internal static partial int crypto_secretstream_xchacha20poly1305_push(
+        Span<byte> state, Span<byte> ciphertext, nint ciphertextLength, ReadOnlySpan<byte> message, ulong messageLength,
+        ReadOnlySpan<byte> additionalData, ulong additionalDataLength, byte tag);
+
+    [LibraryImport(Library)]
+    internal static partial int crypto_secretstream_xchacha20poly1305_pull(
+        Span<byte> state, Span<byte> message, nint messageLength, out byte tag, ReadOnlySpan<byte> ciphertext, ulong ciphertextLength,
+        ReadOnlySpan<byte> additionalData, ulong additionalDataLength);
+
+    [LibraryImport(Library)]
     internal static partial int crypto_pwhash(
         Span<byte> output, ulong outputLength, ReadOnlySpan<byte> password, ulong passwordLength, ReadOnlySpan<byte> salt,
         ulong operations, nuint memory, int algorithm);
@@ -119,22 +158,4 @@ internal static partial class Sodium
 
     [LibraryImport(Library)]
     internal static partial int crypto_core_ed25519_is_valid_point(ReadOnlySpan<byte> point);
-
-    [LibraryImport(Library)]
-    internal static partial void crypto_core_ed25519_scalar_reduce(Span<byte> reduced, ReadOnlySpan<byte> scalar64);
-
-    [LibraryImport(Library)]
-    internal static partial void crypto_core_ed25519_scalar_mul(Span<byte> product, ReadOnlySpan<byte> x, ReadOnlySpan<byte> y);
-
-    [LibraryImport(Library)]
-    internal static partial void crypto_core_ed25519_scalar_add(Span<byte> sum, ReadOnlySpan<byte> x, ReadOnlySpan<byte> y);
-
-    [LibraryImport(Library)]
-    internal static partial void crypto_core_ed25519_scalar_negate(Span<byte> negated, ReadOnlySpan<byte> scalar);
-
-    [LibraryImport(Library)]
-    internal static partial int crypto_scalarmult_ed25519_noclamp(Span<byte> point, ReadOnlySpan<byte> scalar, ReadOnlySpan<byte> basePoint);
-
-    [LibraryImport(Library)]
-    internal static partial int crypto_scalarmult_ed25519_base_noclamp(Span<byte> point, ReadOnlySpan<byte> scalar);
 }
