@@ -82,6 +82,8 @@ internal static class ViewChangeMeasurement
             ["Gateway:NodePortBase"] = Text(ports[2]),
             ["Gateway:NodePorts"] = "1",
             ["Gateway:OmqEnabled"] = "false",
+            ["Gateway:FilePort"] = "0",
+            ["Gateway:CommunityPort"] = "0",
             ["Silo:Port"] = Text(ports[3]),
             ["Silo:Redis"] = redis,
             ["Logging:LogLevel:Default"] = "None",

@@ -16,7 +16,7 @@ internal static class BenchFaultsCommand
     private const int WarmUpRequests = 10_000;
 
     private static readonly Option<int> Count = new("--count") { Description = "Faults in force in every second round", DefaultValueFactory = _ => 50 };
-    private static readonly Option<int> Rounds = new("--rounds") { Description = "Rounds with and as many without them", DefaultValueFactory = _ => 15 };
+    private static readonly Option<int> Rounds = new("--rounds") { Description = "Rounds with and as many without them", DefaultValueFactory = _ => 50 };
     private static readonly Option<int> Requests = new("--requests") { Description = "Polls in a round", DefaultValueFactory = _ => 2000 };
     private static readonly Option<int> Concurrency = new("--concurrency") { Description = "Requests in flight", DefaultValueFactory = _ => 16 };
     private static readonly Option<OutputFormat> Output = CommonOptions.Output();
