@@ -95,7 +95,7 @@ public sealed class DurabilityTests
         }
 
         Assert.Equal(0, (await restarted.StopAsync()).ExitCode);
-        Assert.Empty(restarted.LoggedErrors);
+        restarted.AssertNoErrors();
     }
 
     private static async Task KillInFlightAsync(RedisServer? redis)

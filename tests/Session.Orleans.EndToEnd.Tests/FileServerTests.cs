@@ -171,7 +171,7 @@ public sealed class FileServerTests(NetworkFixture fixture)
         using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(20));
         while ((await network.SendAsync(HttpMethod.Get, new(server.Url, "/file/" + id))).Status != 404)
             await Task.Delay(100, limit.Token);
-        Assert.Empty(process.LoggedErrors);
+        process.AssertNoErrors();
     }
 
     [Fact]

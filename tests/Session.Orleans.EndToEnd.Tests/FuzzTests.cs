@@ -43,7 +43,7 @@ public sealed class FuzzTests
         TestContext.Current.SendDiagnosticMessage($"{summary}; working set {warm >> 20} MiB, then {end >> 20} MiB");
         Assert.True(failures.IsEmpty, $"seed {Seed}, {failures.Count} failures of {Total} ({summary})\n{string.Join("\n\n", failures.Take(MaxFailuresShown))}");
         Assert.False(process.Process.HasExited);
-        Assert.Empty(process.LoggedErrors);
+        process.AssertNoErrors();
         var retrieved = await network.RpcAsync(member, account.Retrieve());
         Assert.Equal("stored before"u8, Assert.Single(retrieved.Json.GetProperty("messages").EnumerateArray()).GetProperty("data").GetBytesFromBase64());
         Assert.True(end - warm < MaxGrowth, $"The working set grew from {warm >> 20} MiB to {end >> 20} MiB.");

@@ -1,5 +1,7 @@
 using System.Globalization;
+using System.Net.Sockets;
 using System.Text;
+using Session.Orleans.Client;
 
 namespace Session.Orleans.EndToEnd.Tests;
 
@@ -78,6 +80,26 @@ public sealed class HttpSurfaceTests(NetworkFixture fixture)
 
         AssertReply(reply, 404, "text/plain", "1.1");
         Assert.Equal($"post {path} Not Found", reply.Text);
+    }
+
+    [Fact]
+    public async Task SeedPort_ClientsThatLeaveWithoutAWord_AreNoError()
+    {
+        foreach (var reset in (bool[])[false, true, false, true])
+        {
+            using var client = new TcpClient();
+            await client.ConnectAsync("127.0.0.1", _network.Process.Seed.Port, TestContext.Current.CancellationToken);
+            client.LingerState = new(reset, 0); // a reset instead of an orderly end
+        }
+
+        // What comes after them has been accepted after them.
+        for (var i = 0; i < 20; i++)
+        {
+            using var http = SessionHttp.Create(TimeSpan.FromSeconds(20));
+            using var answer = await http.GetAsync(new Uri(_network.Process.Seed, "/nothing"), TestContext.Current.CancellationToken);
+        }
+
+        _network.Process.AssertNoErrors();
     }
 
     [Fact]

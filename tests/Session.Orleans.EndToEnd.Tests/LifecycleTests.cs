@@ -23,7 +23,7 @@ public sealed class LifecycleTests
         Assert.Equal(0, exitCode);
         Assert.InRange(took, TimeSpan.Zero, TimeSpan.FromSeconds(5));
         Assert.False(File.Exists(process.DescriptionFile));
-        Assert.Empty(process.LoggedErrors);
+        process.AssertNoErrors();
     }
 
     [Fact]

@@ -217,7 +217,7 @@ public sealed class OmqTests(NetworkFixture fixture)
         }
 
         Assert.Single(steady.Request("storage.info", Nothing));
-        Assert.Empty(_network.Process.LoggedErrors);
+        _network.Process.AssertNoErrors();
 
         static byte[] Greeting(string mechanism)
         {

@@ -92,7 +92,7 @@ public sealed class SnapshotTests
         // The good one is none the worse for it, also without the command.
         Assert.Equal(200, (await PutAsync(process, network, bytes)).Status);
         Assert.Equal(["saved"], await TextsAsync(network, account));
-        Assert.Empty(process.LoggedErrors);
+        process.AssertNoErrors();
     }
 
     [Fact]

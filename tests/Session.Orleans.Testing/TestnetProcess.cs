@@ -65,10 +65,15 @@ internal sealed partial class TestnetProcess : IAsyncDisposable
     /// <summary>Everything the process has printed so far, on both channels.</summary>
     public string Log => string.Join('\n', _log);
 
-    /// <summary>Log lines of severity Error and worse.</summary>
-    public IEnumerable<string> LoggedErrors => _log.Where(line =>
-        line.Contains(" fail: ", StringComparison.Ordinal) || line.Contains(" crit: ", StringComparison.Ordinal)
-        || line.Contains("Unhandled exception", StringComparison.OrdinalIgnoreCase));
+    /// <summary>Fails if the process has logged anything of severity Error or worse, and shows it with what follows it.</summary>
+    public void AssertNoErrors()
+    {
+        const int Following = 12;
+        var lines = _log.ToArray();
+        var first = Array.FindIndex(lines, line => line.Contains(" fail: ", StringComparison.Ordinal) || line.Contains(" crit: ", StringComparison.Ordinal)
+            || line.Contains("Unhandled exception", StringComparison.OrdinalIgnoreCase));
+        Assert.True(first < 0, first < 0 ? "" : string.Join('\n', lines.Skip(first).Take(1 + Following)));
+    }
 
     /// <summary>Starts a network and waits until it says that it is ready.</summary>
     /// <param name="directory">Data folder to continue on, or null for a new one that is gone afterwards.</param>

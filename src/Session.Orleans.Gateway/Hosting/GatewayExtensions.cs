@@ -138,6 +138,9 @@ public static class GatewayExtensions
 /// <summary>Opens the gateway's ports.</summary>
 internal sealed class GatewayKestrelSetup(IOptions<GatewayOptions> options, IOptions<FilesOptions> files, OmqEndpoint omq, TimeProvider time) : IConfigureOptions<KestrelServerOptions>
 {
+    // As long as Kestrel keeps a connection between two requests.
+    private static readonly TimeSpan FirstByteLimit = TimeSpan.FromSeconds(130);
+
     public void Configure(KestrelServerOptions kestrel)
     {
         var gateway = options.Value;
@@ -194,19 +197,33 @@ internal sealed class GatewayKestrelSetup(IOptions<GatewayOptions> options, IOpt
 
         // Some clients ask a private seed over plain http: the first byte of a connection tells TLS from HTTP.
         ConnectionDelegate? withoutTls = null;
-        listen.Use(next => async connection => await (await StartsTlsAsync(connection) ? next : withoutTls!)(connection));
+        listen.Use(next => async connection =>
+        {
+            if (await StartsTlsAsync(connection) is { } startsTls)
+                await (startsTls ? next : withoutTls!)(connection);
+        });
         listen.UseHttps(certificate);
         listen.Use(next => withoutTls = next);
         MalformedLengthReply.Prepare(listen);
     }
 
-    private static async ValueTask<bool> StartsTlsAsync(ConnectionContext connection)
+    /// <summary>Null if the client has left without a word, or says none for as long as an idle connection may be kept.</summary>
+    private static async ValueTask<bool?> StartsTlsAsync(ConnectionContext connection)
     {
         const byte TlsHandshake = 0x16;
         var input = connection.Transport.Input;
-        var read = await input.ReadAsync(connection.ConnectionClosed);
-        var startsTls = !read.Buffer.IsEmpty && read.Buffer.FirstSpan[0] == TlsHandshake;
-        input.AdvanceTo(read.Buffer.Start);
-        return startsTls;
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(connection.ConnectionClosed);
+        limit.CancelAfter(FirstByteLimit);
+        try
+        {
+            var read = await input.ReadAsync(limit.Token);
+            bool? startsTls = read.Buffer.IsEmpty ? null : read.Buffer.FirstSpan[0] == TlsHandshake;
+            input.AdvanceTo(read.Buffer.Start);
+            return startsTls;
+        }
+        catch (Exception exception) when (exception is OperationCanceledException or IOException)
+        {
+            return null; // no fault of ours: clients open connections that they turn out not to need
+        }
     }
 }

@@ -11,7 +11,10 @@ namespace Session.Orleans.Testnet.Bench;
 /// <summary>The network under test: a process of its own that this one starts and ends, or one that runs already.</summary>
 internal sealed class BenchNetwork : IAsyncDisposable
 {
-    private const int NodeCount = 32;
+    /// <summary>Nodes of a network of our own, unless asked for others.</summary>
+    public const int DefaultNodes = 32;
+
+    private const int OmqOffset = 500; // a node's OxenMQ port lies this far above its own
     private const int OtherPorts = 3;
     private const int SigTerm = 15;
     private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(90);
@@ -42,6 +45,16 @@ internal sealed class BenchNetwork : IAsyncDisposable
         }
     }
 
+    /// <summary>Memory that the server's process holds, in bytes.</summary>
+    public long WorkingSet
+    {
+        get
+        {
+            _process.Refresh();
+            return _process.WorkingSet64;
+        }
+    }
+
     /// <summary>The last lines that a network of our own wrote to standard error.</summary>
     public string Complaints => string.Join(Environment.NewLine, _errors);
 
@@ -62,10 +75,11 @@ internal sealed class BenchNetwork : IAsyncDisposable
     /// <summary>Starts a network and waits until it is ready.</summary>
     /// <param name="durable">Keep messages on disk instead of in memory.</param>
     /// <param name="cancellationToken">Ends the wait, and the network.</param>
-    public static async Task<BenchNetwork> StartAsync(bool durable, CancellationToken cancellationToken)
+    /// <param name="nodes">Service nodes.</param>
+    public static async Task<BenchNetwork> StartAsync(bool durable, CancellationToken cancellationToken, int nodes = DefaultNodes)
     {
         var directory = Directory.CreateTempSubdirectory("session-bench-").FullName;
-        var network = new BenchNetwork(new() { StartInfo = CreateStartInfo(directory, durable) }, directory);
+        var network = new BenchNetwork(new() { StartInfo = CreateStartInfo(directory, durable, nodes) }, directory);
         try
         {
             await network.WaitUntilReadyAsync(cancellationToken);
@@ -90,21 +104,22 @@ internal sealed class BenchNetwork : IAsyncDisposable
         _process.Dispose();
     }
 
-    private static ProcessStartInfo CreateStartInfo(string directory, bool durable)
+    private static ProcessStartInfo CreateStartInfo(string directory, bool durable, int nodes)
     {
-        var ports = FindPorts(NodeCount + OtherPorts);
+        var ports = FindPorts(OtherPorts + OmqOffset + nodes);
         var start = new ProcessStartInfo(Environment.ProcessPath!) { RedirectStandardOutput = true, RedirectStandardError = true };
         // Started as "dotnet session-testnet.dll", this process is the runtime's, which takes the program as its first argument.
         if (Path.GetFileNameWithoutExtension(Environment.ProcessPath) is "dotnet")
             start.ArgumentList.Add(Assembly.GetEntryAssembly()!.Location);
         start.ArgumentList.Add("up");
         Add("--data", directory);
-        Add("--nodes", Text(NodeCount));
+        Add("--nodes", Text(nodes));
         Add("--seed-port", Text(ports));
         Add("--admin-port", Text(ports + 1));
         Add("--silo-port", Text(ports + 2));
         Add("--node-port-base", Text(ports + OtherPorts));
         start.ArgumentList.Add("--no-files");
+        start.ArgumentList.Add("--no-communities");
         if (!durable)
             start.ArgumentList.Add("--ephemeral");
         return start;

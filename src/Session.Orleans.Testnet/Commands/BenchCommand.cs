@@ -38,6 +38,7 @@ internal static class BenchCommand
         };
         command.SetAction((options, _) => RunAsync(options));
         command.Add(BenchFaultsCommand.Create());
+        command.Add(BenchStartCommand.Create());
         return command;
     }
 
