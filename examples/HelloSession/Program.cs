@@ -1,7 +1,7 @@
 using Session.Orleans.Client;
 
 // A network to try it on: dotnet run -c Release --project src/Session.Orleans.Testnet -- up
-using var network = await SessionNetwork.ConnectAsync(new Uri("https://127.0.0.1:22000"));
+using var network = await SessionNetwork.ConnectAsync(new Uri(args is [var seed] ? seed : "https://127.0.0.1:22000"));
 var alice = new SessionClient(network, SessionIdentity.Create());
 var bob = new SessionClient(network, SessionIdentity.Create());
 Console.WriteLine($"Alice {alice.Id}, recovery phrase: {alice.Identity.RecoveryPhrase}");

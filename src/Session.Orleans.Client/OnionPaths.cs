@@ -25,7 +25,7 @@ public sealed class OnionPaths(SnodePool pool, Func<SnodeAddress, CancellationTo
     private readonly Lock _lock = new();
     private readonly SemaphoreSlim _building = new(1);
     private readonly Dictionary<Ed25519PublicKey, int> _failures = [];
-    private readonly List<Ed25519PublicKey> _preferred = [.. guards ?? []];
+    private ImmutableArray<Ed25519PublicKey> _preferred = [.. guards ?? []];
     private ImmutableArray<OnionPath> _paths = [];
 
     /// <summary>The paths as they are now.</summary>
@@ -74,7 +74,7 @@ public sealed class OnionPaths(SnodePool pool, Func<SnodeAddress, CancellationTo
             if (failures < ErrorReactions.Threshold)
                 return;
             _ = _failures.Remove(guard);
-            _ = _preferred.Remove(guard);
+            _preferred = _preferred.Remove(guard);
             _paths = _paths.RemoveAll(known => known.Guard.Ed25519 == guard);
         }
 
@@ -119,7 +119,9 @@ public sealed class OnionPaths(SnodePool pool, Func<SnodeAddress, CancellationTo
                 var guard = await FindGuardAsync(cancellationToken).ConfigureAwait(false);
                 if (guard is null && _paths.Length > 0)
                     return; // a small network: one path is better than none
-                var path = guard is null ? throw TooFew() : Extend(guard, Used(), destination: null);
+                // Guards of an earlier run are left for the paths they are to begin, unless there is nobody else.
+                var path = guard is null ? throw TooFew()
+                    : Extend(guard, [.. Used(), .. _preferred], destination: null) ?? Extend(guard, Used(), destination: null);
                 if (path is null && _paths.Length > 0)
                     return;
                 lock (_lock)

@@ -103,7 +103,7 @@ public sealed partial class SessionClient
         SendAsync(to, new OutgoingMessage { Body = text }, cancellationToken);
 
     /// <summary>Sends a message: stores it in the recipient's swarm, then a copy in one's own (messages.md, 9.1 and 9.2).</summary>
-    /// <inheritdoc cref="SendTextAsync"/>
+    /// <inheritdoc cref="SendTextAsync(AccountId, string, CancellationToken)"/>
     /// <param name="to">A Session ID; one's own for a note.</param>
     /// <param name="message">What to send.</param>
     /// <param name="cancellationToken">Ends the wait. The message may be stored all the same.</param>

@@ -184,6 +184,75 @@ public sealed class SessionNetwork : IDisposable
     }
 
     /// <summary>
+    /// Sends the same request to a server without onions: the server then knows the client's address, and the request is as safe as
+    /// <paramref name="server"/>'s HTTPS. Lost connections are tried again with the same bytes.
+    /// </summary>
+    /// <param name="server">The server.</param>
+    /// <param name="request">The request.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <returns>The server's answer, whatever its code.</returns>
+    /// <exception cref="SessionClientException">The server can't be reached.</exception>
+    public async Task<OnionV4Response> SendDirectlyAsync(ServerAddress server, OnionV4Request request, CancellationToken cancellationToken = default) =>
+        await RetryAsync<OnionV4Response>(
+            async _ =>
+            {
+                using var message = new HttpRequestMessage(new(request.Method), new Uri(server.Url.GetLeftPart(UriPartial.Authority) + request.Endpoint));
+                if (request.Body is { } body)
+                    message.Content = new ReadOnlyMemoryContent(body);
+                foreach (var (name, value) in request.Headers)
+                {
+                    if (!message.Headers.TryAddWithoutValidation(name, value))
+                        message.Content?.Headers.TryAddWithoutValidation(name, value);
+                }
+
+                try
+                {
+                    using var response = await _http.SendAsync(message, cancellationToken).ConfigureAwait(false);
+                    var headers = new Dictionary<string, string>(StringComparer.OrdinalIgnoreCase);
+                    foreach (var (name, values) in response.Headers.NonValidated.Concat(response.Content.Headers.NonValidated))
+                        headers[name] = values.ToString();
+                    var content = await response.Content.ReadAsByteArrayAsync(cancellationToken).ConfigureAwait(false);
+                    return (new((int)response.StatusCode, headers, content), ErrorReaction.Done, null);
+                }
+                catch (Exception exception) when (exception is HttpRequestException or IOException)
+                {
+                    return (null, ErrorReaction.Unreadable, new SessionClientException($"{server.Url.Authority} can't be reached: {exception.Message}", exception));
+                }
+                catch (OperationCanceledException exception) when (!cancellationToken.IsCancellationRequested)
+                {
+                    return (null, ErrorReaction.Unreadable, new SessionClientException($"{server.Url.Authority} did not answer in time.", exception));
+                }
+            },
+            cancellationToken).ConfigureAwait(false);
+
+    /// <summary>Asks as many different random nodes the same, each through a path of its own choice; a node that fails is replaced by another.</summary>
+    /// <returns>The answers to the request, one per node.</returns>
+    /// <exception cref="SessionClientException">There are too few nodes that answer.</exception>
+    internal Task<StorageResult[]> AskNodesAsync(StorageRequest request, int count, CancellationToken cancellationToken)
+    {
+        var bytes = StorageRequestWriter.ToArray(new BatchRequest { Requests = [request] });
+        var asked = new HashSet<Ed25519PublicKey>();
+        return Task.WhenAll(Enumerable.Range(0, count).Select(_ => RetryAsync(
+            async _ =>
+            {
+                SnodeAddress node;
+                lock (asked)
+                {
+                    node = Pool.Draw(asked, NoSubnets) ?? throw new SessionClientException("Too few service nodes are known.");
+                    asked.Add(node.Ed25519);
+                }
+
+                var reply = await SendOnceAsync(node, bytes, default, cancellationToken).ConfigureAwait(false);
+                if (reply.Reaction is not ErrorReaction.Done)
+                    return (default, reply.Reaction, reply.Error);
+                return ReadResults(reply.Body) is [var result]
+                    ? (result, ErrorReaction.Done, null)
+                    : (default(StorageResult), ErrorReaction.Unreadable, new SessionClientException("The reply has no result."));
+            },
+            cancellationToken)));
+    }
+
+    /// <summary>
     /// Asks for the list of nodes again: three nodes, of whose lists the common part counts, or the seeds if that is too small
     /// (network.md, 1).
     /// </summary>

@@ -27,7 +27,10 @@ public interface IServiceNodeGrain : IGrainWithStringKey
 }
 
 /// <summary>One onion layer on its way to the node that can open it (onion-requests.md, 2 and 4).</summary>
-/// <param name="Ciphertext">The layer.</param>
+/// <param name="Ciphertext">
+/// The layer. It goes over to the receiver, who opens it where it lies: the sender does not use this memory again, but for repeating a call that
+/// was rejected before it began.
+/// </param>
 /// <param name="EphemeralKey">The client's X25519 key for this layer (32 bytes).</param>
 /// <param name="Cipher">The layer's cipher, a value of <c>OnionCipher</c>.</param>
 /// <param name="Number">Hop number as the receiver sees it; the guard's is 0 or what the client pretends.</param>
@@ -50,6 +53,20 @@ public sealed record NodeReply(
     [property: Id(1)] ReadOnlyMemory<byte> Body,
     [property: Id(2)] bool IsJson)
 {
+    /// <summary>
+    /// The array that <see cref="Body"/> is in, if it was rented from <see cref="System.Buffers.ArrayPool{T}.Shared"/>: for <see cref="Release"/>. It does
+    /// not travel: who gets the reply from another silo has a body of its own.
+    /// </summary>
+    [field: NonSerialized]
+    public byte[]? Rented { get; init; }
+
+    /// <summary>Gives a rented body back. Called once, by whoever has written the body to the client; one that is not given back is collected.</summary>
+    public void Release()
+    {
+        if (Rented is not null)
+            System.Buffers.ArrayPool<byte>.Shared.Return(Rented);
+    }
+
     /// <summary>A plain-text reply.</summary>
     public static NodeReply Text(int status, string text) => new(status, System.Text.Encoding.UTF8.GetBytes(text), IsJson: false);
 

@@ -9,7 +9,7 @@ namespace Session.Orleans.EmbeddedStore;
 /// The server's own devices wait for the disk with every write, which costs a lone append a millisecond. Everything but writing is left
 /// to such a device.
 /// </summary>
-internal sealed class BufferedDevice(IDevice inner) : StorageDeviceBase(inner.FileName, inner.SectorSize, inner.Capacity)
+internal sealed class BufferedDevice(IDevice inner, WriteFailure failure) : StorageDeviceBase(inner.FileName, inner.SectorSize, inner.Capacity)
 {
     private readonly ConcurrentDictionary<int, Lazy<SafeFileHandle>> _handles = new();
 
@@ -25,7 +25,7 @@ internal sealed class BufferedDevice(IDevice inner) : StorageDeviceBase(inner.Fi
         IntPtr sourceAddress, int segmentId, ulong destinationAddress, uint numBytesToWrite, DeviceIOCompletionCallback callback,
         object context)
     {
-        Exception? failure = null;
+        Exception? refused = null;
         try
         {
             // Copying into the cache takes microseconds, less than handing it to another thread.
@@ -37,13 +37,17 @@ internal sealed class BufferedDevice(IDevice inner) : StorageDeviceBase(inner.Fi
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ObjectDisposedException)
         {
-            failure = e;
+            refused = e;
         }
 
-        if (failure is null)
+        if (refused is null)
+        {
             callback(0, numBytesToWrite, context, null);
-        else
-            callback(uint.MaxValue, 0, context, failure);
+            return;
+        }
+
+        failure.Report(refused); // before anybody takes the write for done
+        callback(uint.MaxValue, 0, context, refused);
     }
 
     public override void ReadAsync(
@@ -100,13 +104,13 @@ internal sealed class BufferedDevice(IDevice inner) : StorageDeviceBase(inner.Fi
 }
 
 /// <summary>Puts a <see cref="BufferedDevice"/> in front of every file of another factory.</summary>
-internal sealed class BufferedDeviceFactoryCreator(INamedDeviceFactoryCreator inner) : INamedDeviceFactoryCreator
+internal sealed class BufferedDeviceFactoryCreator(INamedDeviceFactoryCreator inner, WriteFailure failure) : INamedDeviceFactoryCreator
 {
-    public INamedDeviceFactory Create(string baseName) => new Factory(inner.Create(baseName));
+    public INamedDeviceFactory Create(string baseName) => new Factory(inner.Create(baseName), failure);
 
-    private sealed class Factory(INamedDeviceFactory inner) : INamedDeviceFactory
+    private sealed class Factory(INamedDeviceFactory inner, WriteFailure failure) : INamedDeviceFactory
     {
-        public IDevice Get(FileDescriptor fileInfo) => new BufferedDevice(inner.Get(fileInfo));
+        public IDevice Get(FileDescriptor fileInfo) => new BufferedDevice(inner.Get(fileInfo), failure);
 
         public void Delete(FileDescriptor fileInfo) => inner.Delete(fileInfo);
 

@@ -1,4 +1,5 @@
 using Garnet.server;
+using Tsavorite.core;
 
 namespace Session.Orleans.EmbeddedStore;
 
@@ -10,24 +11,35 @@ namespace Session.Orleans.EmbeddedStore;
 /// matters, where replies leave the server, once per batch of them.
 /// </para>
 /// </summary>
-internal sealed class CommitGate
+internal sealed class CommitGate(WriteFailure failure)
 {
     public GarnetLog? Log { get; set; }
 
     /// <summary>Returns when the file holds everything that any connection wrote before the call.</summary>
+    /// <exception cref="EmbeddedStoreException">The file can't be written: the reply must not get out.</exception>
     public void Pass()
     {
         var log = Log;
         if (log is null)
             return;
         var tail = log.GetTailAddress(0);
+        failure.Throw();
         if (log.CommittedUntilAddress[0] >= tail)
             return;
         // The caller has nothing else to do until its replies are out.
-        Wait(log.CommitAsync());
-        // A commit that somebody else had begun covers ours, but may still be on its way.
-        if (log.CommittedUntilAddress[0] < tail)
-            Wait(log.WaitForCommitAsync(tail));
+        try
+        {
+            Wait(log.CommitAsync());
+            // A commit that somebody else had begun covers ours, but may still be on its way.
+            if (log.CommittedUntilAddress[0] < tail)
+                Wait(log.WaitForCommitAsync(tail));
+        }
+        catch (CommitFailureException exception)
+        {
+            failure.Report(exception);
+        }
+
+        failure.Throw();
     }
 
     private static void Wait(ValueTask task)

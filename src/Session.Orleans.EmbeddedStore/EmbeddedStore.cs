@@ -22,20 +22,28 @@ public sealed class EmbeddedStore : IAsyncDisposable
     private static readonly TimeSpan StopTimeout = TimeSpan.FromSeconds(2);
 
     private readonly StoreServer _server;
+    private readonly WriteFailure _failure;
     private readonly IPEndPoint? _endPoint;
     private readonly FileStream? _lock;
     private readonly string? _temporary;
     private readonly bool _durable;
     private int _disposed;
 
-    private EmbeddedStore(StoreServer server, IPEndPoint? endPoint, FileStream? lockFile, string? temporary)
+    private EmbeddedStore(StoreServer server, WriteFailure failure, IPEndPoint? endPoint, FileStream? lockFile, string? temporary)
     {
         _server = server;
+        _failure = failure;
         _lock = lockFile;
         _temporary = temporary;
         _durable = temporary is null;
         _endPoint = endPoint;
     }
+
+    /// <summary>
+    /// Ends when the disk has refused a write, full or broken, with the reason. From then on nothing is acknowledged, and the process should end:
+    /// the next start finds everything that was acknowledged.
+    /// </summary>
+    public Task<Exception> Failed => _failure.First;
 
     /// <summary>Where the store listens.</summary>
     /// <exception cref="InvalidOperationException">It does not, see <see cref="EmbeddedStoreOptions.Port"/>.</exception>
@@ -90,11 +98,12 @@ public sealed class EmbeddedStore : IAsyncDisposable
             for (var attempt = 0; ; attempt++)
             {
                 var endPoint = options.Port is { } wanted ? new IPEndPoint(IPAddress.Loopback, ReservePort(wanted)) : null;
-                server = StoreServer.Create(ToServerOptions(options, endPoint, options.Directory ?? temporary!), endPoint, loggerFactory);
+                var failure = new WriteFailure();
+                server = StoreServer.Create(ToServerOptions(options, endPoint, options.Directory ?? temporary!, failure), endPoint, failure, loggerFactory);
                 try
                 {
                     server.Start();
-                    return new EmbeddedStore(server, endPoint, lockFile, temporary);
+                    return new EmbeddedStore(server, failure, endPoint, lockFile, temporary);
                 }
                 catch (SocketException) when (options.Port == 0 && attempt < 3)
                 {
@@ -123,7 +132,7 @@ public sealed class EmbeddedStore : IAsyncDisposable
             return;
         try
         {
-            if (_durable)
+            if (_durable && !_failure.First.IsCompleted)
             {
                 // Acknowledged writes are in the file already; this adds those that nobody waits for any more.
                 using var timeout = new CancellationTokenSource(StopTimeout);
@@ -144,7 +153,7 @@ public sealed class EmbeddedStore : IAsyncDisposable
         }
     }
 
-    private static GarnetServerOptions ToServerOptions(EmbeddedStoreOptions options, EndPoint? endPoint, string directory)
+    private static GarnetServerOptions ToServerOptions(EmbeddedStoreOptions options, EndPoint? endPoint, string directory, WriteFailure failure)
     {
         var durable = options.Directory is not null;
         var devices = new LocalStorageNamedDeviceFactoryCreator(deviceType: DeviceType.RandomAccess);
@@ -176,7 +185,7 @@ public sealed class EmbeddedStore : IAsyncDisposable
 
             // The default device needs libaio, which a laptop seldom has.
             DeviceType = DeviceType.RandomAccess,
-            DeviceFactoryCreator = durable && options.FlushToDisk ? devices : new BufferedDeviceFactoryCreator(devices),
+            DeviceFactoryCreator = durable && options.FlushToDisk ? devices : new BufferedDeviceFactoryCreator(devices, failure),
 
             EnableAOF = durable,
             Recover = durable,

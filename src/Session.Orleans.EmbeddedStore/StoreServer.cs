@@ -22,10 +22,11 @@ internal sealed class StoreServer : GarnetServer
 
     /// <param name="options">The server's options; with an append-only file, no reply leaves before its writes are in it.</param>
     /// <param name="listenAt">Where to listen; null does not listen.</param>
+    /// <param name="failure">Whether a write has failed.</param>
     /// <param name="loggerFactory">Receives the server's log.</param>
-    public static StoreServer Create(GarnetServerOptions options, EndPoint? listenAt, ILoggerFactory? loggerFactory)
+    public static StoreServer Create(GarnetServerOptions options, EndPoint? listenAt, WriteFailure failure, ILoggerFactory? loggerFactory)
     {
-        var gate = options.EnableAOF ? new CommitGate() : null;
+        var gate = options.EnableAOF ? new CommitGate(failure) : null;
         var local = new InProcessServer(gate);
         IGarnetServer[] ends = listenAt is null ? [local] : [local, new Listener(listenAt, gate)];
         return new StoreServer(options, gate, local, ends, loggerFactory);

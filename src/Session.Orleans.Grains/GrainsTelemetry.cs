@@ -38,6 +38,12 @@ public static class GrainsTelemetry
     /// <summary>Tag: what a layer asked for: node, server, destination or invalid.</summary>
     public const string Instruction = "session.instruction";
 
+    /// <summary>Tag: what an account's namespace is for.</summary>
+    public const string Namespace = "session.namespace";
+
+    /// <summary>Tag: what became of it, in a word.</summary>
+    public const string Result = "session.result";
+
     /// <summary>Tag: status code of the reply.</summary>
     public const string Status = "session.status";
 

@@ -1,5 +1,4 @@
 using System.ComponentModel.DataAnnotations;
-using Microsoft.Extensions.Options;
 using Session.Orleans.Protocol.StorageRpc;
 
 namespace Session.Orleans.Grains;
@@ -54,7 +53,3 @@ public sealed class LimitOptions
         RetrieveBytes = RetrieveBytes,
     };
 }
-
-/// <summary>Checks the annotations of <see cref="LimitOptions"/> at start.</summary>
-[OptionsValidator]
-internal sealed partial class LimitOptionsValidator : IValidateOptions<LimitOptions>;

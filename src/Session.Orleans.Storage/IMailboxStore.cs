@@ -23,8 +23,8 @@ public interface IMailboxStore
     const int TokenLength = 36;
 
     /// <summary>
-    /// The index of all live messages and the revocations. Never reads payloads; one round trip per thousand messages. Takes expired
-    /// entries out of the stored index on its way.
+    /// The index of all live messages and the revocations. Never reads payloads; one round trip for a thousand messages, then for twice
+    /// as many each time, up to sixteen thousand. Takes expired entries out of the stored index on its way.
     /// </summary>
     /// <param name="account">The mailbox's account. One that was never stored to has an empty mailbox of version 0.</param>
     /// <param name="cancellationToken">Ends the wait.</param>

@@ -8,17 +8,20 @@ namespace Session.Orleans.Storage;
 /// <summary>Counts what all mailboxes together hold, for people and dashboards. Walks the whole store: never part of a request.</summary>
 public sealed class MailboxCensus
 {
-    private const int PageSize = 5000;
-
     private readonly IConnectionMultiplexer _connection;
     private readonly MailboxStoreOptions _options;
+    private readonly KeyWalk _walk;
 
     /// <summary>Over a shared connection, which it does not own.</summary>
-    public MailboxCensus(IConnectionMultiplexer connection, MailboxStoreOptions? options = null)
+    /// <param name="connection">The connection.</param>
+    /// <param name="options">Database and key prefix of the mailboxes.</param>
+    /// <param name="walk">How to go through the keys; null: over the shared connection.</param>
+    public MailboxCensus(IConnectionMultiplexer connection, MailboxStoreOptions? options = null, KeyWalk? walk = null)
     {
         ArgumentNullException.ThrowIfNull(connection);
         _connection = connection;
         _options = options ?? new();
+        _walk = walk ?? new(connection);
     }
 
     /// <summary>
@@ -28,21 +31,30 @@ public sealed class MailboxCensus
     /// <exception cref="MailboxStoreException">The store did not answer.</exception>
     public async Task<MailboxCount> CountAsync(CancellationToken cancellationToken = default)
     {
-        var (mailboxes, messages) = (0L, 0L);
+        var count = new MailboxCount();
+        await foreach (var key in KeysAsync("count", cancellationToken).ConfigureAwait(false))
+            count = count.Plus(MailboxKeys.KindOf(key));
+        return count;
+    }
+
+    /// <summary>The same, divided: each mailbox counts in the group that <paramref name="groupOf"/> puts its account in.</summary>
+    /// <exception cref="MailboxStoreException">The store did not answer.</exception>
+    public async Task<IReadOnlyDictionary<TGroup, MailboxCount>> CountByAsync<TGroup>(
+        Func<AccountId, TGroup> groupOf, CancellationToken cancellationToken = default)
+        where TGroup : notnull
+    {
+        ArgumentNullException.ThrowIfNull(groupOf);
+        var groups = new Dictionary<TGroup, MailboxCount>();
         await foreach (var key in KeysAsync("count", cancellationToken).ConfigureAwait(false))
         {
-            switch (MailboxKeys.KindOf(key))
-            {
-                case MailboxKeyKind.Index:
-                    mailboxes++;
-                    break;
-                case MailboxKeyKind.Payload:
-                    messages++;
-                    break;
-            }
+            var kind = MailboxKeys.KindOf(key);
+            if (kind is not (MailboxKeyKind.Index or MailboxKeyKind.Payload) || MailboxKeys.AccountOf(key) is not { } account)
+                continue;
+            var group = groupOf(account);
+            groups[group] = groups.GetValueOrDefault(group).Plus(kind);
         }
 
-        return new(mailboxes, messages);
+        return groups;
     }
 
     /// <summary>
@@ -70,25 +82,21 @@ public sealed class MailboxCensus
 
     private async IAsyncEnumerable<RedisKey> KeysAsync(string operation, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        foreach (var server in _connection.GetServers())
+        await using var keys = _walk.KeysAsync(_options.Database, _options.KeyPrefix + "{*", cancellationToken)
+            .GetAsyncEnumerator(cancellationToken);
+        while (true)
         {
-            if (server.IsReplica)
-                continue;
-            await using var keys = server.KeysAsync(_options.Database, _options.KeyPrefix + "{*", PageSize).GetAsyncEnumerator(cancellationToken);
-            while (true)
+            try
             {
-                try
-                {
-                    if (!await keys.MoveNextAsync().ConfigureAwait(false))
-                        break;
-                }
-                catch (Exception exception) when (exception is RedisException or RedisTimeoutException)
-                {
-                    throw new MailboxStoreException($"{operation}: the store did not answer: {exception.Message}");
-                }
-
-                yield return keys.Current;
+                if (!await keys.MoveNextAsync().ConfigureAwait(false))
+                    break;
             }
+            catch (Exception exception) when (exception is RedisException or TimeoutException)
+            {
+                throw new MailboxStoreException($"{operation}: the store did not answer: {exception.Message}");
+            }
+
+            yield return keys.Current;
         }
     }
 }
@@ -96,4 +104,13 @@ public sealed class MailboxCensus
 /// <summary>Size of all mailboxes together.</summary>
 /// <param name="Mailboxes">Accounts with an index in the store.</param>
 /// <param name="Messages">Stored messages that have not expired.</param>
-public readonly record struct MailboxCount(long Mailboxes, long Messages);
+public readonly record struct MailboxCount(long Mailboxes, long Messages)
+{
+    /// <summary>With another key that was found in the store.</summary>
+    internal MailboxCount Plus(MailboxKeyKind kind) => kind switch
+    {
+        MailboxKeyKind.Index => this with { Mailboxes = Mailboxes + 1 },
+        MailboxKeyKind.Payload => this with { Messages = Messages + 1 },
+        _ => this,
+    };
+}

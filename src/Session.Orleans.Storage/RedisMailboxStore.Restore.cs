@@ -21,7 +21,7 @@ public sealed partial class RedisMailboxStore
             await RemoveAsync(account, messages.Select(static message => message.Hash).ToArray(), cancellationToken).ConfigureAwait(false);
         if (old.Count + revoked.Count == 0)
             return;
-        using var activity = Start(StorageTelemetry.Revoke, "EVALSHA");
+        using var call = Start(StorageTelemetry.Revoke, "EVALSHA");
         try
         {
             await Scripts.RestoreRevocations.RunAsync(
@@ -29,7 +29,7 @@ public sealed partial class RedisMailboxStore
                 [.. revoked.SelectMany(static token => new RedisValue[] { TimeToScore(token.InsertedAt), token.Token })])
                 .WaitAsync(cancellationToken).ConfigureAwait(false);
         }
-        catch (Exception e) when (Failure(e, "restore revocations", account, activity) is { } failure)
+        catch (Exception e) when (Failure(e, "restore revocations", account, call) is { } failure)
         {
             throw failure;
         }
@@ -46,7 +46,7 @@ public sealed partial class RedisMailboxStore
         AccountId account, long version, IReadOnlyList<(MessageEntry Message, ReadOnlyMemory<byte> Data)> messages, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(messages);
-        using var activity = Start(StorageTelemetry.Append, "EVALSHA", messages.Count);
+        using var call = Start(StorageTelemetry.Append, "EVALSHA", messages.Count);
         try
         {
             var now = Now;
@@ -63,7 +63,7 @@ public sealed partial class RedisMailboxStore
                 _database, keys.IndexAndPayloads(messages.Select(static each => each.Message.Hash).ToArray()), [.. values])
                 .WaitAsync(cancellationToken).ConfigureAwait(false);
         }
-        catch (Exception e) when (Failure(e, "restore", account, activity) is { } failure)
+        catch (Exception e) when (Failure(e, "restore", account, call) is { } failure)
         {
             throw failure;
         }

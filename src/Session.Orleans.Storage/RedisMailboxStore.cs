@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Globalization;
 using System.Text;
 using Session.Orleans.Protocol.Identity;
@@ -15,6 +14,9 @@ public sealed partial class RedisMailboxStore : IMailboxStore
     private const int BatchSize = 1000;
     private const int ConsistentScans = 3;
 
+    // Pages of a scan grow to sixteen times the first one: a store that has put a large index on disk reads all of it for each page.
+    private const int ScanDoublings = 4;
+
     // Longer than any stale activation lives, see Scripts on versions.
     private static readonly long RevocationVersionLife = (long)TimeSpan.FromDays(31).TotalMilliseconds;
     private static readonly RedisValue VersionField = "v"u8.ToArray();
@@ -24,13 +26,15 @@ public sealed partial class RedisMailboxStore : IMailboxStore
     private readonly byte[] _prefix;
     private readonly long _slack;
     private readonly int _maxRevocations;
+    private readonly StorageMetrics? _metrics;
 
     /// <summary>A store over a shared connection, which it does not own.</summary>
     /// <param name="connection">The connection.</param>
     /// <param name="time">Decides what has expired.</param>
     /// <param name="options">Where the keys are; null takes the defaults.</param>
+    /// <param name="metrics">Told of every operation; null if nobody wants to know.</param>
     /// <exception cref="ArgumentException">The key prefix contains a brace, or the slack is not positive, or no revocation would be kept.</exception>
-    public RedisMailboxStore(IConnectionMultiplexer connection, TimeProvider time, MailboxStoreOptions? options = null)
+    public RedisMailboxStore(IConnectionMultiplexer connection, TimeProvider time, MailboxStoreOptions? options = null, StorageMetrics? metrics = null)
     {
         ArgumentNullException.ThrowIfNull(connection);
         ArgumentNullException.ThrowIfNull(time);
@@ -45,6 +49,7 @@ public sealed partial class RedisMailboxStore : IMailboxStore
         _maxRevocations = options.MaxRevocations;
         _database = connection.GetDatabase(options.Database);
         _time = time;
+        _metrics = metrics;
         _prefix = Encoding.UTF8.GetBytes(options.KeyPrefix);
     }
 
@@ -53,7 +58,7 @@ public sealed partial class RedisMailboxStore : IMailboxStore
     /// <inheritdoc/>
     public async ValueTask<MailboxSnapshot> LoadAsync(AccountId account, CancellationToken cancellationToken = default)
     {
-        using var activity = Start(StorageTelemetry.Load, "HSCAN");
+        using var call = Start(StorageTelemetry.Load, "HSCAN");
         try
         {
             var keys = new MailboxKeys(_prefix, account);
@@ -79,7 +84,7 @@ public sealed partial class RedisMailboxStore : IMailboxStore
                 static entry => new RevokedToken((ReadOnlyMemory<byte>)entry.Element, ScoreToTime(entry.Score)));
             return new MailboxSnapshot(version, live, tokens);
         }
-        catch (Exception e) when (Failure(e, "load", account, activity) is { } failure)
+        catch (Exception e) when (Failure(e, "load", account, call) is { } failure)
         {
             throw failure;
         }
@@ -88,12 +93,12 @@ public sealed partial class RedisMailboxStore : IMailboxStore
     /// <inheritdoc/>
     public async ValueTask<long> GetVersionAsync(AccountId account, CancellationToken cancellationToken = default)
     {
-        using var activity = Start(StorageTelemetry.GetVersion, "HGET");
+        using var call = Start(StorageTelemetry.GetVersion, "HGET");
         try
         {
             return await VersionAsync(new MailboxKeys(_prefix, account).Index, cancellationToken).ConfigureAwait(false);
         }
-        catch (Exception e) when (Failure(e, "get version", account, activity) is { } failure)
+        catch (Exception e) when (Failure(e, "get version", account, call) is { } failure)
         {
             throw failure;
         }
@@ -104,7 +109,7 @@ public sealed partial class RedisMailboxStore : IMailboxStore
         AccountId account, NewMessage message, ReadOnlyMemory<byte> data, ReadOnlyMemory<MessageHash> replaces = default,
         CancellationToken cancellationToken = default)
     {
-        using var activity = Start(StorageTelemetry.Append, "EVALSHA");
+        using var call = Start(StorageTelemetry.Append, "EVALSHA");
         try
         {
             var now = Now;
@@ -146,7 +151,7 @@ public sealed partial class RedisMailboxStore : IMailboxStore
             return new AppendResult(
                 false, version, message.Timestamp, message.Expiry, new VersionStep(version == first ? 0 : version - 1, version));
         }
-        catch (Exception e) when (Failure(e, "append", account, activity) is { } failure)
+        catch (Exception e) when (Failure(e, "append", account, call) is { } failure)
         {
             throw failure;
         }
@@ -158,7 +163,7 @@ public sealed partial class RedisMailboxStore : IMailboxStore
     {
         if (hashes.IsEmpty)
             return [];
-        using var activity = Start(StorageTelemetry.Read, "MGET", hashes.Length);
+        using var call = Start(StorageTelemetry.Read, "MGET", hashes.Length);
         try
         {
             var mailbox = new MailboxKeys(_prefix, account);
@@ -168,7 +173,7 @@ public sealed partial class RedisMailboxStore : IMailboxStore
             var values = await _database.StringGetAsync(keys).WaitAsync(cancellationToken).ConfigureAwait(false);
             return Array.ConvertAll(values, static value => value.IsNull ? null : (ReadOnlyMemory<byte>?)(ReadOnlyMemory<byte>)value);
         }
-        catch (Exception e) when (Failure(e, "read", account, activity) is { } failure)
+        catch (Exception e) when (Failure(e, "read", account, call) is { } failure)
         {
             throw failure;
         }
@@ -178,7 +183,7 @@ public sealed partial class RedisMailboxStore : IMailboxStore
     public async ValueTask<ChangeResult> RemoveAsync(
         AccountId account, ReadOnlyMemory<MessageHash> hashes, CancellationToken cancellationToken = default)
     {
-        using var activity = Start(StorageTelemetry.Remove, "EVALSHA", hashes.Length);
+        using var call = Start(StorageTelemetry.Remove, "EVALSHA", hashes.Length);
         try
         {
             var keys = new MailboxKeys(_prefix, account);
@@ -192,7 +197,7 @@ public sealed partial class RedisMailboxStore : IMailboxStore
                 return Scripts.Remove.RunAsync(_database, keys.IndexAndPayloads(batch.Span), values);
             }, cancellationToken).ConfigureAwait(false);
         }
-        catch (Exception e) when (Failure(e, "remove", account, activity) is { } failure)
+        catch (Exception e) when (Failure(e, "remove", account, call) is { } failure)
         {
             throw failure;
         }
@@ -202,13 +207,13 @@ public sealed partial class RedisMailboxStore : IMailboxStore
     public async ValueTask<int> PruneAsync(
         AccountId account, ReadOnlyMemory<MessageHash> hashes, CancellationToken cancellationToken = default)
     {
-        using var activity = Start(StorageTelemetry.Prune, "EVALSHA", hashes.Length);
+        using var call = Start(StorageTelemetry.Prune, "EVALSHA", hashes.Length);
         try
         {
             return await PruneCoreAsync(
                 new MailboxKeys(_prefix, account), hashes, MessageLifetime.LatestSweep(Now), cancellationToken).ConfigureAwait(false);
         }
-        catch (Exception e) when (Failure(e, "prune", account, activity) is { } failure)
+        catch (Exception e) when (Failure(e, "prune", account, call) is { } failure)
         {
             throw failure;
         }
@@ -218,7 +223,7 @@ public sealed partial class RedisMailboxStore : IMailboxStore
     public async ValueTask<ChangeResult> SetExpiriesAsync(
         AccountId account, ReadOnlyMemory<ExpiryChange> changes, CancellationToken cancellationToken = default)
     {
-        using var activity = Start(StorageTelemetry.SetExpiries, "EVALSHA", changes.Length);
+        using var call = Start(StorageTelemetry.SetExpiries, "EVALSHA", changes.Length);
         try
         {
             var keys = new MailboxKeys(_prefix, account);
@@ -245,7 +250,7 @@ public sealed partial class RedisMailboxStore : IMailboxStore
                 return Scripts.SetExpiries.RunAsync(_database, keyArguments, values);
             }, cancellationToken).ConfigureAwait(false);
         }
-        catch (Exception e) when (Failure(e, "set expiries", account, activity) is { } failure)
+        catch (Exception e) when (Failure(e, "set expiries", account, call) is { } failure)
         {
             throw failure;
         }
@@ -256,7 +261,7 @@ public sealed partial class RedisMailboxStore : IMailboxStore
         AccountId account, IReadOnlyList<ReadOnlyMemory<byte>> tokens, CancellationToken cancellationToken = default)
     {
         RequireTokens(tokens);
-        using var activity = Start(StorageTelemetry.Revoke, "EVALSHA", tokens.Count);
+        using var call = Start(StorageTelemetry.Revoke, "EVALSHA", tokens.Count);
         try
         {
             var keys = new MailboxKeys(_prefix, account);
@@ -271,7 +276,7 @@ public sealed partial class RedisMailboxStore : IMailboxStore
                 .WaitAsync(cancellationToken).ConfigureAwait(false);
             return new RevocationResult(tokens.Count, new VersionStep((long)result[0], (long)result[1]));
         }
-        catch (Exception e) when (Failure(e, "revoke", account, activity) is { } failure)
+        catch (Exception e) when (Failure(e, "revoke", account, call) is { } failure)
         {
             throw failure;
         }
@@ -282,7 +287,7 @@ public sealed partial class RedisMailboxStore : IMailboxStore
         AccountId account, IReadOnlyList<ReadOnlyMemory<byte>> tokens, CancellationToken cancellationToken = default)
     {
         RequireTokens(tokens);
-        using var activity = Start(StorageTelemetry.Unrevoke, "EVALSHA", tokens.Count);
+        using var call = Start(StorageTelemetry.Unrevoke, "EVALSHA", tokens.Count);
         try
         {
             var keys = new MailboxKeys(_prefix, account);
@@ -293,7 +298,7 @@ public sealed partial class RedisMailboxStore : IMailboxStore
                 .WaitAsync(cancellationToken).ConfigureAwait(false);
             return new RevocationResult((int)result[2], new VersionStep((long)result[0], (long)result[1]));
         }
-        catch (Exception e) when (Failure(e, "unrevoke", account, activity) is { } failure)
+        catch (Exception e) when (Failure(e, "unrevoke", account, call) is { } failure)
         {
             throw failure;
         }
@@ -324,7 +329,7 @@ public sealed partial class RedisMailboxStore : IMailboxStore
             var cursor = "0";
             do
             {
-                var page = await _database.ExecuteAsync("HSCAN", key, cursor, "COUNT", BatchSize)
+                var page = await _database.ExecuteAsync("HSCAN", key, cursor, "COUNT", BatchSize << Math.Min(steps, ScanDoublings))
                     .WaitAsync(cancellationToken).ConfigureAwait(false);
                 cursor = (string)page[0]!;
                 version = Math.Max(version, AddTo(index, (RedisValue[])page[1]!));
@@ -440,24 +445,12 @@ public sealed partial class RedisMailboxStore : IMailboxStore
     private static IEnumerable<RedisValue> ToValues(IReadOnlyList<ReadOnlyMemory<byte>> tokens) =>
         tokens.Select(static token => (RedisValue)token);
 
-    private static Activity? Start(string name, string command, int batchSize = 0)
-    {
-        var activity = StorageTelemetry.Source.StartActivity(name, ActivityKind.Client);
-        if (activity is { IsAllDataRequested: true })
-        {
-            activity.SetTag(StorageTelemetry.SystemTag, "redis");
-            activity.SetTag(StorageTelemetry.OperationTag, command);
-            if (batchSize > 1)
-                activity.SetTag(StorageTelemetry.BatchSizeTag, batchSize);
-        }
-
-        return activity;
-    }
+    private StoreCall Start(string name, string command, int batchSize = 0) => StoreCall.Start(_metrics, name, command, batchSize);
 
     /// <summary>
     /// Marks the span as failed and puts the failure into words without foreign types; null where the exception is to pass as it is.
     /// </summary>
-    private static MailboxStoreException? Failure(Exception e, string operation, AccountId account, Activity? activity)
+    private static MailboxStoreException? Failure(Exception e, string operation, AccountId account, in StoreCall call)
     {
         var kind = e switch
         {
@@ -467,8 +460,7 @@ public sealed partial class RedisMailboxStore : IMailboxStore
             RedisServerException => "server",
             _ => "other",
         };
-        activity?.SetStatus(ActivityStatusCode.Error);
-        activity?.SetTag(StorageTelemetry.ErrorTag, kind);
+        call.Fail(kind);
         if (kind == "cancelled" || e is MailboxStoreException)
             return null;
 

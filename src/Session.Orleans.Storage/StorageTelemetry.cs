@@ -38,6 +38,8 @@ public static class StorageTelemetry
     /// <summary>Tag: the database product, always <c>redis</c>.</summary>
     public const string SystemTag = "db.system.name";
 
+    internal const string Redis = "redis";
+
     /// <summary>Tag: the Redis command that carries the operation, for example <c>EVALSHA</c>.</summary>
     public const string OperationTag = "db.operation.name";
 

@@ -1,12 +1,15 @@
 using System.CommandLine;
 using System.CommandLine.Help;
 using Session.Orleans.Client;
+using Session.Orleans.Load;
 using Session.Orleans.Testnet;
 using Session.Orleans.Testnet.Commands;
 
 var root = new RootCommand("Runs a Session network on this machine: service nodes, swarms and mailboxes behind real onion requests.")
 {
     UpCommand.Create(),
+    ServeCommand.Create(),
+    SilosCommand.Create(),
     StatusCommand.Create(),
     NodesCommand.Create(),
     ChainCommand.Create(),
@@ -17,6 +20,10 @@ var root = new RootCommand("Runs a Session network on this machine: service node
     SnapshotCommand.Create(),
     DemoCommand.Create(),
     ScenarioCommand.Create(),
+    LoadCommand.Create(),
+    WatchCommand.Create(),
+    WaitCommand.Create(),
+    HealthCommand.Create(),
     BenchCommand.Create(),
     CompletionCommand.Create(),
 };
@@ -45,6 +52,11 @@ catch (CommandException exception)
 {
     await Console.Error.WriteLineAsync($"session-testnet: {exception.Message}");
     return exception.ExitCode;
+}
+catch (LoadException exception)
+{
+    await Console.Error.WriteLineAsync($"session-testnet: {exception.Message}");
+    return ExitCodes.Of(exception.Failure);
 }
 catch (SessionClientException exception)
 {

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Session.Orleans.Gateway.Admin;
+using Session.Orleans.Load;
 using Spectre.Console;
 
 namespace Session.Orleans.Testnet;

@@ -5,10 +5,13 @@ namespace Session.Orleans.Testnet;
 
 /// <summary>
 /// <c>testnet.json</c> in the data directory: the running network for people and scripts. Written when the network is ready, removed when it
-/// stops. The file server's members are null if there is none, the community's URL where no community server listens; keys are in hex.
+/// stops. The file server's members are null if there is none, the community's URL where no community server listens; keys are in hex. Where
+/// several processes make the network, they are listed, and <c>processId</c> is that of the one that keeps them. The seed's pin is the
+/// SHA-256 of its certificate's public key.
 /// </summary>
 internal sealed record TestnetDescription(
     string SeedUrl,
+    string? SeedPin,
     string AdminUrl,
     string AdminTokenFile,
     int ProcessId,
@@ -21,7 +24,8 @@ internal sealed record TestnetDescription(
     string? FileServerEd25519,
     string? FileServerX25519,
     IReadOnlyList<NodeDescription> Nodes,
-    IReadOnlyList<SwarmDescription> Swarms)
+    IReadOnlyList<SwarmDescription> Swarms,
+    IReadOnlyList<ProcessDescription>? Processes = null)
 {
     /// <summary>Name of the file.</summary>
     public const string FileName = "testnet.json";
@@ -73,6 +77,14 @@ internal sealed record NodeDescription(int Index, string Url, string PathUrl, st
 /// <param name="Members">Indexes of its members.</param>
 internal sealed record SwarmDescription(string Id, IReadOnlyList<int> Members);
 
+/// <summary>One process of a network that runs with <c>--silos</c>.</summary>
+/// <param name="Name">Its name, <c>silo-1</c>.</param>
+/// <param name="Role">gateway or silo.</param>
+/// <param name="ProcessId">Its process id.</param>
+/// <param name="HealthUrl">Its own admin port: health checks, and the admin API as well.</param>
+internal sealed record ProcessDescription(string Name, string Role, int ProcessId, string HealthUrl);
+
 [JsonSourceGenerationOptions(WriteIndented = true, PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
 [JsonSerializable(typeof(TestnetDescription))]
+[JsonSerializable(typeof(IReadOnlyList<ProcessDescription>))]
 internal sealed partial class TestnetJsonContext : JsonSerializerContext;

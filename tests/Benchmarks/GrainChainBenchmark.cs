@@ -109,7 +109,7 @@ public class GrainChainBenchmark
             while (Interlocked.Increment(ref next) is var index && index < Requests)
             {
                 var (guard, relay, key) = _requests[index];
-                var reply = await guard.RelayAsync(relay);
+                var reply = await guard.RelayAsync(relay with { Ciphertext = relay.Ciphertext.ToArray() }); // the guard opens it in place
                 if (reply.Status != 200
                     || (check && (!OnionReply.TryOpen(key, reply.Body.Span, base64: true, out var content) || content.Status != 200)))
                     throw new InvalidOperationException($"A request was answered {reply.Status}.");

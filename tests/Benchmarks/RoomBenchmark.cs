@@ -14,7 +14,7 @@ using Embedded = Session.Orleans.EmbeddedStore.EmbeddedStore;
 namespace Session.Orleans.Benchmarks;
 
 /// <summary>
-/// A room of the community server with few messages and with many: opening it, posting, polling when there is nothing new, and 5,000 such polls
+/// A room of the community server with a thousand messages and with a hundred thousand: opening it, posting, polling when there is nothing new, and 5,000 such polls
 /// at once. All must cost the same in both. The store is the embedded one, through the silo as it runs.
 /// </summary>
 [Config(typeof(ShortRunInProcess))]
@@ -32,7 +32,7 @@ public class RoomBenchmark
     private IRoomGrain _room = null!;
 
     /// <summary>Messages in the room.</summary>
-    [Params(10, 100_000)]
+    [Params(1000, 100_000)]
     public int Messages { get; set; }
 
     /// <summary>Starts a silo and fills a room.</summary>

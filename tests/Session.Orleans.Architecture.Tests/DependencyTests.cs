@@ -17,10 +17,12 @@ public sealed class DependencyTests
         ["Storage"] = ["Protocol"],
         ["Storage.S3"] = ["Protocol", "Storage"],
         ["Client"] = ["Protocol"],
+        ["Load"] = ["Protocol", "Client"],
         ["Grains"] = ["Protocol", "Chain", "Contracts", "Storage"],
         ["Gateway"] = ["Protocol", "Contracts", "Storage", "Grains"],
-        ["Silo"] = ["Protocol", "Contracts", "Storage", "Storage.S3", "Grains", "Gateway", "EmbeddedStore"],
-        ["Testnet"] = ["Protocol", "Contracts", "Storage", "Storage.S3", "Grains", "Gateway", "EmbeddedStore", "Silo", "Client"],
+        ["Console"] = ["Protocol", "Contracts", "Storage", "Grains", "Gateway"],
+        ["Silo"] = ["Protocol", "Contracts", "Storage", "Storage.S3", "Grains", "Gateway", "Console", "EmbeddedStore"],
+        ["Testnet"] = ["Protocol", "Contracts", "Storage", "Storage.S3", "Grains", "Gateway", "Console", "EmbeddedStore", "Silo", "Client", "Load"],
     };
 
     public static TheoryData<string> Projects => [.. Allowed.Keys];
@@ -44,6 +46,7 @@ public sealed class DependencyTests
     [InlineData("Protocol")]
     [InlineData("Chain")]
     [InlineData("Client")]
+    [InlineData("Load")]
     [InlineData("Storage")]
     [InlineData("Storage.S3")]
     public void Library_KnowsNoOrleans(string project) => AssertFree(project, "Orleans.Runtime", "Orleans.Grain", "Microsoft.Orleans");

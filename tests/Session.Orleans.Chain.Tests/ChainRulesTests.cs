@@ -29,6 +29,15 @@ public sealed class ChainRulesTests
     }
 
     [Fact]
+    public void QuietBlocks_ChangeTheLedgerAlone()
+    {
+        var network = TestNetwork.Create(100);
+        network.Blocks(100); // every node has told its address
+        for (var block = 0; block < 200; block++)
+            Assert.Equal(BlockChanges.Ledger, network.Block().Changes);
+    }
+
+    [Fact]
     public void Validate_OutOfRange_NamesTheRule()
     {
         foreach (var (rules, name) in new (ChainRules, string)[]

@@ -91,6 +91,6 @@ internal sealed class TestNetwork
     public string Rejection(ChainOperation operation)
     {
         _ = Block(operation);
-        return Assert.Single(Events<OperationRejected>()).Reason;
+        return Events<OperationRejected>().Single().Reason;
     }
 }

@@ -291,6 +291,36 @@ public sealed class ClientTests(NetworkFixture fixture) : IAsyncLifetime
         Assert.Equal(404, (await Assert.ThrowsAsync<SessionClientException>(() => bob.DownloadAsync(received, Cancellation))).Status);
     }
 
+    /// <summary>The double above can be damaged; this is the real one.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Attachment_ThroughTheNetworksOwnFileServer_IsTheSame(bool deterministic)
+    {
+        var description = _network.Process.Description;
+        var server = FileServer.FromEd25519(new(description.GetProperty("fileServerUrl").GetString()!), Ed25519PublicKey.ParseHex(description.GetProperty("fileServerEd25519").GetString()!));
+        Assert.Equal(description.GetProperty("fileServerX25519").GetString(), server.Key.ToString());
+        var options = new SessionClientOptions { FileServer = server };
+        var (alice, bob) = (new SessionClient(_shared, SessionIdentity.Create(), options), new SessionClient(_shared, SessionIdentity.Create(), options));
+        foreach (var length in new[] { 1, 300_000 })
+        {
+            var file = new byte[length];
+            new Random(length).NextBytes(file);
+            var attachment = await alice.UploadAsync(file, "noise.bin", "application/x-noise", deterministic, Cancellation);
+            Assert.Equal(deterministic, attachment.Url.ToString() == (await alice.UploadAsync(file, "noise.bin", "application/x-noise", deterministic, Cancellation)).Url.ToString());
+            await alice.SendAsync(bob.Id, new() { Attachments = [attachment] }, Cancellation);
+            var received = Assert.Single((await bob.PollAsync(Cancellation)).OfType<IncomingText>()).Attachments.Single();
+            Assert.Equal(file, await bob.DownloadAsync(received, Cancellation));
+            await new FileServerClient(_shared, server).ExtendAsync(received.Url, Cancellation);
+            // A key that fits another file opens nothing.
+            var other = received with { Key = new byte[received.Key.Length] };
+            await Assert.ThrowsAsync<SessionClientException>(() => bob.DownloadAsync(other, Cancellation));
+        }
+
+        var gone = await Assert.ThrowsAsync<SessionClientException>(() => new FileServerClient(_shared, server).DownloadAsync(new(server.Url, new string('A', 44)), Cancellation));
+        Assert.Equal(404, gone.Status);
+    }
+
     private SessionClient Create(SessionIdentity? identity = null, SessionNetwork? network = null) =>
         new(network ?? _shared, identity ?? SessionIdentity.Create(), new() { PollInterval = TimeSpan.FromMilliseconds(200) });
 
@@ -395,30 +425,6 @@ public sealed class ClientTests(NetworkFixture fixture) : IAsyncLifetime
 
             return request.Method is "GET" && _files.TryGetValue(request.Endpoint.Split('/')[^1], out var file)
                 ? new(200, BinaryHeaders, file) : new(404, JsonHeaders, """{"status_code":404}"""u8.ToArray());
-        }
-    }
-
-    /// <summary>Carries requests to the network, and loses replies on demand: the request has arrived all the same.</summary>
-    private sealed class LossyHandler() : DelegatingHandler(SessionHttp.CreateHandler())
-    {
-        private int _toLose;
-
-        public int ToLose => _toLose;
-
-        public void LoseReplies(int count) => _toLose = count;
-
-        protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
-        {
-            var response = await base.SendAsync(request, cancellationToken);
-            if (!request.RequestUri!.AbsolutePath.EndsWith("/onion_req/v2", StringComparison.Ordinal) || Interlocked.Decrement(ref _toLose) < 0)
-            {
-                _ = Interlocked.CompareExchange(ref _toLose, 0, -1);
-                return response;
-            }
-
-            await response.Content.LoadIntoBufferAsync(cancellationToken);
-            response.Dispose();
-            throw new HttpRequestException("The reply is lost.");
         }
     }
 }

@@ -64,6 +64,25 @@ public sealed partial class CommandTests(NetworkFixture fixture)
         var signatures = Regex.Match(Flat(result.Output), @"(\d+) of (\d+) swarm members signed");
         Assert.True(signatures.Success && signatures.Groups[1].Value == signatures.Groups[2].Value, result.Output);
         Assert.Matches(@"received\s+good morning", Flat(result.Output));
+        Assert.Matches(@"three-hops\.png, \d+ bytes, .*/file/\S+ Bob downloaded it .* the same bytes", Flat(result.Output));
+        Assert.Matches(@"/demo\?public_key=[0-9a-f]{64} there Alice is 15[0-9a-f]{64} Alice posted .* Bob read it", Flat(result.Output));
+        Assert.Matches(@"Bob bought bob-[0-9a-f]{8} at height \d+ three nodes .* Bob received", Flat(result.Output));
+
+        // The room is there now, and the names are others.
+        var again = await TestnetProcess.RunAsync($"demo --data \"{_network.Process.Directory}\"");
+        Assert.Equal((0, ""), (again.ExitCode, again.Error));
+        Assert.DoesNotContain("skipped", again.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Demo_SaysWhatItSkips()
+    {
+        await using var process = await TestnetProcess.StartAsync(null, "--no-files --no-communities", 5);
+        var result = await TestnetProcess.RunAsync($"demo --data \"{process.Directory}\"");
+        Assert.Equal((0, ""), (result.ExitCode, result.Error));
+        Assert.Matches(@"picture\s+skipped: .*\n", result.Output);
+        Assert.Matches(@"community\s+skipped: .*\n", result.Output);
+        Assert.Contains("Bob bought", result.Output, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -143,7 +162,7 @@ public sealed partial class CommandTests(NetworkFixture fixture)
     [Fact]
     public async Task Up_OnADirectoryInUse_FailsAndLeavesTheOtherAlone()
     {
-        var result = await TestnetProcess.RunAsync(TestnetProcess.UpArguments(_network.Process.Directory, TestnetProcess.FindPorts(32 + TestnetProcess.OtherPorts)));
+        var result = await TestnetProcess.RunAsync(TestnetProcess.UpArguments(_network.Process.Directory, Ports.Find(32 + TestnetProcess.OtherPorts)));
 
         UpFailureTests.AssertFailed(result, "in use");
         Assert.True(File.Exists(_network.Process.DescriptionFile));

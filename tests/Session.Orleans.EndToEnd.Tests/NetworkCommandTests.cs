@@ -115,7 +115,7 @@ public sealed class NetworkCommandTests(NetworkFixture fixture) : IAsyncLifetime
     {
         using var folder = new TemporaryFolder();
         await File.WriteAllTextAsync(folder.File("ask"), $$"""
-            session-testnet() { dotnet "{{Path.Combine(AppContext.BaseDirectory, "session-testnet.dll")}}" "$@"; }
+            session-testnet() { dotnet "{{TestnetProcess.ProgramFile}}" "$@"; }
             source "{{script}}"
             COMP_LINE='{{line}}' COMP_POINT={{line.Length}}
             read -ra COMP_WORDS <<< "$COMP_LINE"

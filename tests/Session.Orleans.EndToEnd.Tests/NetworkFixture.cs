@@ -10,7 +10,7 @@ public sealed class NetworkFixture : IAsyncLifetime
     internal OutsideServer Server { get; private set; } = null!;
 
     /// <summary>A port on the allow-list where nobody listens.</summary>
-    internal int DeadPort { get; } = TestnetProcess.FindPorts(1);
+    internal int DeadPort { get; } = Ports.Find(1);
 
     public async ValueTask InitializeAsync()
     {

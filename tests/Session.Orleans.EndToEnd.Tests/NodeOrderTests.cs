@@ -12,7 +12,7 @@ public sealed class NodeOrderTests
     public async Task Nodes_AreAddedTakenOutAndRemoved_AndClientsSeeIt()
     {
         // Blocks of an hour: what happens here happens through orders.
-        await using var process = await TestnetProcess.StartAsync(options: "--ephemeral --block-time 3600 --max-nodes 11 --no-omq", nodes: Nodes, firstPort: TestnetProcess.FindPorts(11 + TestnetProcess.OtherPorts));
+        await using var process = await TestnetProcess.StartAsync(options: "--ephemeral --block-time 3600 --max-nodes 11 --no-omq", nodes: Nodes, firstPort: Ports.Find(11 + TestnetProcess.OtherPorts));
         using var network = new TestNetwork(process);
         using var http = new HttpClient { BaseAddress = process.Admin };
         var token = await File.ReadAllTextAsync(process.Description.GetProperty("adminTokenFile").GetString()!, TestContext.Current.CancellationToken);

@@ -4,7 +4,7 @@ using NetMQ.Sockets;
 using Session.Orleans.Protocol.Encodings;
 using Session.Orleans.Protocol.StorageRpc;
 
-namespace Session.Orleans.EndToEnd.Tests;
+namespace Session.Orleans.Testing; // shared with the console's tests
 
 /// <summary>A client of one node's OxenMQ port, on a ZeroMQ implementation that is not ours. Use it from one test at a time.</summary>
 internal sealed class OmqClient : IDisposable

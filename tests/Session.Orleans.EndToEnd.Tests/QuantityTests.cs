@@ -1,3 +1,4 @@
+using Session.Orleans.Load;
 using Session.Orleans.Testnet;
 
 namespace Session.Orleans.EndToEnd.Tests;

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
+using Session.Orleans.Load.Plan;
 using Session.Orleans.Testnet;
 using Session.Orleans.Testnet.Scenarios;
 using YamlDotNet.Core;
@@ -129,7 +130,7 @@ public sealed partial class ScenarioFormatTests
         Assert.Contains(good, Whole, StringComparison.Ordinal);
         var text = Whole.Replace(good, bad, StringComparison.Ordinal);
 
-        var refused = Assert.Throws<ScenarioFormatException>(() => Read(text));
+        var refused = Assert.Throws<YamlFormatException>(() => Read(text));
         Assert.StartsWith($"file.yaml:{where}: ", refused.Message, StringComparison.Ordinal);
         Assert.Contains(why, refused.Message, StringComparison.Ordinal);
         Assert.NotEmpty(Violations(text));
@@ -147,7 +148,7 @@ public sealed partial class ScenarioFormatTests
     public void WrongReference_IsRefusedByTheParser(string good, string bad, string why)
     {
         Assert.Contains(good, Whole, StringComparison.Ordinal);
-        var refused = Assert.Throws<ScenarioFormatException>(() => Read(Whole.Replace(good, bad, StringComparison.Ordinal)));
+        var refused = Assert.Throws<YamlFormatException>(() => Read(Whole.Replace(good, bad, StringComparison.Ordinal)));
         Assert.Matches(@"^file\.yaml:\d+:\d+: ", refused.Message);
         Assert.Contains(why, refused.Message, StringComparison.Ordinal);
     }

@@ -32,28 +32,26 @@ public sealed class ScenarioTests(ScenarioTests.QuickNetwork fixture) : IClassFi
     public async Task FailingAssertion_IsExitCode4_WithItsFigure()
     {
         using var folder = new TemporaryFolder();
-        await File.WriteAllTextAsync(folder.File("down.yaml"), """
-            name: everything is down
+        await File.WriteAllTextAsync(folder.File("healthy.yaml"), """
+            name: too healthy
             duration: 1s
             settle: 1s
-            traffic: { accounts: 2, stores: 10/s, polls: 10/s, attempts: 1 }
+            traffic: { accounts: 2, stores: 10/s, polls: 10/s }
             phases:
-              - name: dark
-                at: 0s
-                for: 1s
+              - name: quiet
                 do:
-                  - fault: { on: {}, refuse: true }
+                  - fault: { on: { pick: 1 }, latency: 1ms }
             assert:
               - lost: 0
-              - success_rate: "> 50%"
+              - success_rate: "< 50%"
             """, TestContext.Current.CancellationToken);
 
-        var result = await RunAsync($"scenario run \"{folder.File("down.yaml")}\"");
+        var result = await RunAsync($"scenario run \"{folder.File("healthy.yaml")}\"");
 
         Assert.Equal(4, result.ExitCode);
         Assert.Contains("1 of 2 assertions failed: success_rate was", result.Error, StringComparison.Ordinal);
         Assert.Matches("lost +│ = 0 +│ +0 │ pass", result.Output);
-        Assert.Matches("success_rate +│ > 50% +│ +[0-9.]+% │ FAIL", result.Output);
+        Assert.Matches("success_rate +│ < 50% +│ +[0-9.]+% │ FAIL", result.Output);
     }
 
     [Fact]
@@ -99,7 +97,7 @@ public sealed class ScenarioTests(ScenarioTests.QuickNetwork fixture) : IClassFi
 
     [Theory]
     [InlineData("name: x\nphases:\n  - name: p\n    do:\n      - fault: { on: { nodes: 99 }, refuse: true }\n", 1, "no node '99'")]
-    [InlineData("name: x\nphase: []\n", 2, ":2:1: A scenario has no key 'phase'")]
+    [InlineData("name: x\nphase: []\n", 8, ":2:1: A scenario has no key 'phase'")]
     [InlineData(null, 2, "scenario.yaml")]
     public async Task Scenario_ThatCantBe_SaysWhy(string? text, int exitCode, string named)
     {

@@ -26,7 +26,7 @@ public sealed class UpFailureTests
     public async Task Up_WithAWrongOption_SaysWhatIsWrong(string options, string named)
     {
         using var folder = new TemporaryFolder();
-        var first = TestnetProcess.FindPorts(3 + TestnetProcess.OtherPorts);
+        var first = Ports.Find(3 + TestnetProcess.OtherPorts);
         // Options given last win over the ones before only where they are different ones, so none is given twice.
         var common = $"up --data \"{folder.Path}\" --seed-port {first} --admin-port {first + 1} --silo-port {first + 2} --file-port {first + 3} --node-port-base {first + TestnetProcess.OtherPorts} "
             + (options.StartsWith("--nodes", StringComparison.Ordinal) ? "" : "--nodes 3 ");
@@ -76,7 +76,7 @@ public sealed class UpFailureTests
         foreach (var option in (string[])["--seed-port", "--admin-port", "--silo-port", "--file-port", "--node-port-base"])
         {
             using var folder = new TemporaryFolder();
-            var first = TestnetProcess.FindPorts(1 + TestnetProcess.OtherPorts);
+            var first = Ports.Find(1 + TestnetProcess.OtherPorts);
             var ports = new Dictionary<string, int> { ["--seed-port"] = first, ["--admin-port"] = first + 1, ["--silo-port"] = first + 2, ["--file-port"] = first + 3, ["--node-port-base"] = first + TestnetProcess.OtherPorts, [option] = taken };
             var result = await TestnetProcess.RunAsync($"up --data \"{folder.Path}\" --nodes 1 {string.Join(' ', ports.Select(port => $"{port.Key} {port.Value}"))}");
             AssertFailed(result, taken.ToString(System.Globalization.CultureInfo.InvariantCulture));
@@ -95,7 +95,7 @@ public sealed class UpFailureTests
             Assert.Equal(0, (await process.StopAsync()).ExitCode);
         }
 
-        var result = await TestnetProcess.RunAsync(TestnetProcess.UpArguments(folder.Path, TestnetProcess.FindPorts(3 + TestnetProcess.OtherPorts), 3) + " --network-secret \"another secret altogether\"");
+        var result = await TestnetProcess.RunAsync(TestnetProcess.UpArguments(folder.Path, Ports.Find(3 + TestnetProcess.OtherPorts), 3) + " --network-secret \"another secret altogether\"");
         // The cluster has begun to run when it learns of it, and logs its end; the reason comes last.
         AssertFailed(result with { Error = result.Error.TrimEnd().Split('\n')[^1] }, "Network:Secret differs");
         Assert.DoesNotContain("   at ", result.Error, StringComparison.Ordinal);

@@ -10,8 +10,11 @@ internal sealed class RedisServer : IDisposable, IAsyncDisposable
     private const string Missing = "redis-server is not on the PATH; install the package redis-server to run this test.";
 
     private readonly TemporaryFolder _folder = new();
-    private readonly int _port = TestnetProcess.FindPorts(1);
+    private readonly int _port = Ports.Find(1);
+    private readonly string _fsync;
     private Process? _process;
+
+    private RedisServer(string fsync) => _fsync = fsync;
 
     public string ConnectionString => string.Create(CultureInfo.InvariantCulture, $"127.0.0.1:{_port}");
 
@@ -23,12 +26,13 @@ internal sealed class RedisServer : IDisposable, IAsyncDisposable
         Environment.GetEnvironmentVariable("PATH")!.Split(Path.PathSeparator).Any(folder => File.Exists(Path.Combine(folder, "redis-server")));
 
     /// <summary>Starts one, or skips the test where none is installed.</summary>
-    public static async Task<RedisServer> StartAsync()
+    /// <param name="fsync">When what is written goes to the disk: <c>everysec</c>, or <c>always</c>, before it is acknowledged.</param>
+    public static async Task<RedisServer> StartAsync(string fsync = "everysec")
     {
         Assert.SkipWhen(SkipReason is not null, Missing);
         Assert.True(IsInstalled, Missing);
 
-        var server = new RedisServer();
+        var server = new RedisServer(fsync);
         await server.LaunchAsync();
         return server;
     }
@@ -40,6 +44,22 @@ internal sealed class RedisServer : IDisposable, IAsyncDisposable
         await _process.WaitForExitAsync();
         _process.Dispose();
         await LaunchAsync();
+    }
+
+    /// <summary>Freezes it: connections stay, and nothing answers.</summary>
+    public void Pause() => Signals.Send(_process!.Id, Signals.Stop);
+
+    /// <summary>Lets it go on.</summary>
+    public void Resume() => Signals.Send(_process!.Id, Signals.Continue);
+
+    /// <summary>Closes every connection that it has.</summary>
+    public async Task CutConnectionsAsync()
+    {
+        using var client = new TcpClient();
+        await client.ConnectAsync("127.0.0.1", _port);
+        await client.GetStream().WriteAsync("CLIENT KILL TYPE normal SKIPME yes\r\nCLIENT KILL TYPE pubsub\r\n"u8.ToArray());
+        var answer = new byte[64];
+        Assert.Equal((byte)':', answer.AsSpan(0, await client.GetStream().ReadAsync(answer))[0]); // how many were closed
     }
 
     public void Dispose()
@@ -63,7 +83,7 @@ internal sealed class RedisServer : IDisposable, IAsyncDisposable
     private async Task LaunchAsync()
     {
         _process = Process.Start(new ProcessStartInfo("redis-server", string.Create(CultureInfo.InvariantCulture,
-            $"--port {_port} --bind 127.0.0.1 --dir \"{_folder.Path}\" --appendonly yes --appendfsync everysec --save \"\""))
+            $"--port {_port} --bind 127.0.0.1 --dir \"{_folder.Path}\" --appendonly yes --appendfsync {_fsync} --save \"\""))
         {
             RedirectStandardOutput = true,
         })!;

@@ -1,28 +1,22 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
-using System.Net;
-using System.Net.Sockets;
+using System.Reflection;
 using System.Runtime.InteropServices;
 using System.Text.Json;
 
 namespace Session.Orleans.Testing;
 
 /// <summary>A real <c>session-testnet up</c> in a process and a folder of its own, on free ports.</summary>
-internal sealed partial class TestnetProcess : IAsyncDisposable
+internal sealed class TestnetProcess : IAsyncDisposable
 {
     private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(60);
 
-    // Below the range from which the system takes the ports of outgoing connections.
-    private const int FirstPossiblePort = 10_000;
-    private const int EndOfPorts = 32_000;
-    private const int OmqOffset = 500;
-    private const int StartAttempts = 5;
 
     /// <summary>Ports of a network before its nodes'.</summary>
     public const int OtherPorts = 4;
 
-    private static int _nextPort = FirstPossiblePort + (Environment.ProcessId % 100 * 200);
+    private const string FileName = "session-testnet.dll";
 
     private readonly ConcurrentQueue<string> _log = new();
     private readonly TaskCompletionSource<string> _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -31,15 +25,19 @@ internal sealed partial class TestnetProcess : IAsyncDisposable
     private readonly TemporaryFolder? _folder;
 
     private TestnetProcess(
-        TemporaryFolder? folder, string directory, int firstPort, string arguments, IReadOnlyDictionary<string, string>? environment)
+        TemporaryFolder? folder, string directory, int firstPort, string arguments, IReadOnlyDictionary<string, string>? environment, string? release)
     {
         _folder = folder;
         Directory = directory;
         FirstPort = firstPort;
-        _process = new Process { StartInfo = Command(arguments, environment) };
+        _process = new Process { StartInfo = Command(arguments, environment, release) };
         _process.OutputDataReceived += (_, line) => OnLine(line.Data);
         _process.ErrorDataReceived += (_, line) => OnLine(line.Data);
     }
+
+    /// <summary>The program as the build made it: for <c>dotnet</c> to run.</summary>
+    public static string ProgramFile { get; } = Path.Combine(
+        typeof(TestnetProcess).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>().Single(attribute => attribute.Key == "Program").Value!, FileName);
 
     public string Directory { get; }
 
@@ -82,34 +80,25 @@ internal sealed partial class TestnetProcess : IAsyncDisposable
     /// <param name="environment">Further environment variables of the process.</param>
     /// <param name="firstPort">First of <paramref name="nodes"/> + <see cref="OtherPorts"/> ports, or 0 for free ones.</param>
     /// <param name="filePort">Port of the file server, or null for the last one before the nodes'.</param>
+    /// <param name="siloPort">Port for other silos, or null for the third one before the nodes'.</param>
+    /// <param name="release">Folder of the program, or null for the one that was built with the test.</param>
     public static async Task<TestnetProcess> StartAsync(
         string? directory = null, string options = "", int nodes = 32, IReadOnlyDictionary<string, string>? environment = null, int firstPort = 0,
-        int? filePort = null)
+        int? filePort = null, int? siloPort = null, string? release = null)
     {
         var folder = directory is null ? new TemporaryFolder() : null;
         directory ??= folder!.Path;
-        for (var attempt = 1; ; attempt++)
+        var ports = firstPort == 0 ? Ports.Find(nodes + OtherPorts) : firstPort;
+        var testnet = new TestnetProcess(folder, directory, ports, UpArguments(directory, ports, nodes, filePort, siloPort) + " " + options, environment, release);
+        try
         {
-            var ports = firstPort == 0 ? FindPorts(nodes + OtherPorts) : firstPort;
-            var testnet = new TestnetProcess(folder, directory, ports, UpArguments(directory, ports, nodes, filePort) + " " + options, environment);
-            try
-            {
-                await testnet.WaitUntilReadyAsync();
-                return testnet;
-            }
-            catch (InvalidOperationException exception) when (firstPort == 0 && folder is not null && attempt < StartAttempts
-                && exception.Message.Contains("Address already in use", StringComparison.Ordinal))
-            {
-                // The tests of another project, which run at the same time, were faster.
-                await testnet.DisposeAsync();
-                folder = new TemporaryFolder();
-                directory = folder.Path;
-            }
-            catch
-            {
-                await testnet.DisposeAsync();
-                throw;
-            }
+            await testnet.WaitUntilReadyAsync();
+            return testnet;
+        }
+        catch
+        {
+            await testnet.DisposeAsync();
+            throw;
         }
     }
 
@@ -117,18 +106,20 @@ internal sealed partial class TestnetProcess : IAsyncDisposable
     /// The arguments of <c>up</c> for a network on <paramref name="directory"/>. The community server takes the port above the seed's in the upper
     /// half, which no OxenMQ port takes.
     /// </summary>
-    public static string UpArguments(string directory, int firstPort, int nodes = 32, int? filePort = null) => string.Create(CultureInfo.InvariantCulture,
-        $"up --data \"{directory}\" --nodes {nodes} --seed-port {firstPort} --admin-port {firstPort + 1} --silo-port {firstPort + 2} --file-port {filePort ?? firstPort + 3} --community-port {firstPort + OmqOffset} --node-port-base {firstPort + OtherPorts}");
+    public static string UpArguments(string directory, int firstPort, int nodes = 32, int? filePort = null, int? siloPort = null) => string.Create(CultureInfo.InvariantCulture,
+        $"up --data \"{directory}\" --nodes {nodes} --seed-port {firstPort} --admin-port {firstPort + 1} --silo-port {siloPort ?? firstPort + 2} --file-port {filePort ?? firstPort + 3} --community-port {firstPort + Ports.OmqOffset} --node-port-base {firstPort + OtherPorts}");
 
     /// <summary>Runs a command of <c>session-testnet</c> to its end.</summary>
-    public static async Task<CommandResult> RunAsync(string arguments)
+    /// <param name="arguments">What stands behind the program's name.</param>
+    /// <param name="limit">How long it may take; a minute by default.</param>
+    public static async Task<CommandResult> RunAsync(string arguments, TimeSpan? limit = null, IReadOnlyDictionary<string, string>? environment = null)
     {
-        using var process = Process.Start(Command(arguments, null))!;
+        using var process = Process.Start(Command(arguments, environment, null))!;
         var output = process.StandardOutput.ReadToEndAsync();
         var error = process.StandardError.ReadToEndAsync();
         try
         {
-            await process.WaitForExitAsync().WaitAsync(StartLimit);
+            await process.WaitForExitAsync().WaitAsync(limit ?? StartLimit);
         }
         catch (TimeoutException)
         {
@@ -143,7 +134,7 @@ internal sealed partial class TestnetProcess : IAsyncDisposable
     public async Task<(int ExitCode, TimeSpan Took)> StopAsync(int signal = Signals.Terminate)
     {
         var watch = Stopwatch.StartNew();
-        Assert.Equal(0, Kill(_process.Id, signal));
+        Signals.Send(_process.Id, signal);
         await _process.WaitForExitAsync().WaitAsync(TimeSpan.FromSeconds(30));
         return (_process.ExitCode, watch.Elapsed);
     }
@@ -151,7 +142,7 @@ internal sealed partial class TestnetProcess : IAsyncDisposable
     /// <summary>Sends SIGKILL: nothing in the process gets a chance to finish.</summary>
     public async Task KillAsync()
     {
-        Assert.Equal(0, Kill(_process.Id, Signals.Kill));
+        Signals.Send(_process.Id, Signals.Kill);
         await _process.WaitForExitAsync().WaitAsync(TimeSpan.FromSeconds(30));
     }
 
@@ -167,46 +158,17 @@ internal sealed partial class TestnetProcess : IAsyncDisposable
         _folder?.Dispose();
     }
 
-    /// <summary>First of <paramref name="count"/> neighbouring free ports, others at every call.</summary>
-    public static int FindPorts(int count)
-    {
-        for (var attempt = 0; attempt < 1000; attempt++)
-        {
-            var first = Interlocked.Add(ref _nextPort, count) - count;
-            first = FirstPossiblePort + ((first - FirstPossiblePort) % (EndOfPorts - FirstPossiblePort - OmqOffset - count));
-            // A node's OxenMQ port is 500 above its own, so of every thousand ports the upper half belongs to the lower.
-            if (first % (2 * OmqOffset) + count > OmqOffset)
-                continue;
-            if (Enumerable.Range(first, count).All(port => IsFree(port) && IsFree(port + OmqOffset)))
-                return first;
-        }
-
-        throw new InvalidOperationException("No free range of ports.");
-
-        static bool IsFree(int port)
-        {
-            try
-            {
-                using var listener = new TcpListener(IPAddress.Loopback, port);
-                listener.Start();
-                return true;
-            }
-            catch (SocketException)
-            {
-                return false;
-            }
-        }
-    }
-
-    private static ProcessStartInfo Command(string arguments, IReadOnlyDictionary<string, string>? environment)
+    private static ProcessStartInfo Command(string arguments, IReadOnlyDictionary<string, string>? environment, string? release)
     {
         // A shell that runs the tests in the background has its children ignore SIGINT; env gives the signal its meaning back and becomes dotnet.
-        var command = new ProcessStartInfo("env", $"--default-signal=INT dotnet \"{Path.Combine(AppContext.BaseDirectory, "session-testnet.dll")}\" {arguments}")
+        var command = new ProcessStartInfo("env", $"--default-signal=INT dotnet \"{(release is null ? ProgramFile : Path.Combine(release, FileName))}\" {arguments}")
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };
-        command.Environment["DOTNET_TieredPGO"] = "0"; // profiling pays off only in processes that live for minutes
+        // Profiling, and compiling a second time what is called often, pay off only in processes that live for minutes.
+        command.Environment["DOTNET_TieredPGO"] = "0";
+        command.Environment["DOTNET_TC_CallCountingDelayMs"] = "4E20"; // 20 s without anything new
         foreach (var (name, value) in environment ?? new Dictionary<string, string>())
             command.Environment[name] = value;
         return command;
@@ -235,20 +197,25 @@ internal sealed partial class TestnetProcess : IAsyncDisposable
         if (line.StartsWith("testnet ready:", StringComparison.Ordinal))
             _ready.TrySetResult(line);
     }
-
-    [LibraryImport("libc", EntryPoint = "kill")]
-    private static partial int Kill(int process, int signal);
 }
 
 /// <summary>How a command ended and what it printed.</summary>
 internal sealed record CommandResult(int ExitCode, string Output, string Error);
 
 /// <summary>Numbers of the signals that tests send.</summary>
-internal static class Signals
+internal static partial class Signals
 {
     public const int Interrupt = 2;
     public const int Kill = 9;
     public const int Terminate = 15;
+    public const int Continue = 18;
+    public const int Stop = 19;
+
+    /// <summary>Sends a signal to a process.</summary>
+    public static void Send(int process, int signal) => Assert.Equal(0, SendSignal(process, signal));
+
+    [LibraryImport("libc", EntryPoint = "kill")]
+    private static partial int SendSignal(int process, int signal);
 }
 
 /// <summary>A folder that is gone after the test.</summary>

@@ -129,9 +129,11 @@ public enum RoomRank
 /// <param name="Name">Name given by the uploader; null if none.</param>
 /// <param name="Uploaded">Unix seconds.</param>
 /// <param name="Expiry">Unix seconds; null if it stays.</param>
+/// <param name="Blob">Key of its bytes in the blob store; null for a file of an older version, whose bytes are with the rooms.</param>
 [GenerateSerializer, Immutable, Alias("session.RoomFile")]
 public sealed record RoomFile(
-    [property: Id(0)] long Id, [property: Id(1)] long Size, [property: Id(2)] string? Name, [property: Id(3)] double Uploaded, [property: Id(4)] double? Expiry);
+    [property: Id(0)] long Id, [property: Id(1)] long Size, [property: Id(2)] string? Name, [property: Id(3)] double Uploaded, [property: Id(4)] double? Expiry,
+    [property: Id(5)] string? Blob = null);
 
 /// <summary>A file, or why there is none to be had.</summary>
 /// <param name="File">The file.</param>

@@ -3,6 +3,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Session.Orleans.Grains.Network;
 using Session.Orleans.Storage;
@@ -26,6 +27,8 @@ internal static class AdminEndpoints
         NetworkEndpoints.Map(api);
         CommunityAdminEndpoints.Map(routes.MapGroup("/v1").WithTags("communities"));
         SnapshotEndpoints.Map(api);
+        foreach (var more in routes.ServiceProvider.GetServices<AdminRoutes>())
+            more.Map(routes);
     }
 
     private static Results<ContentHttpResult, StatusCodeHttpResult> Started(NetworkViewSource views) =>
@@ -49,6 +52,10 @@ internal static class AdminEndpoints
             count.Mailboxes, count.Messages));
     }
 }
+
+/// <summary>Routes that the host adds to the admin port. What is not below <c>/v1</c> needs no token.</summary>
+/// <param name="Map">Adds them.</param>
+public sealed record AdminRoutes(Action<IEndpointRouteBuilder> Map);
 
 /// <summary>The network at a glance.</summary>
 /// <param name="Height">Height of the top block.</param>

@@ -67,4 +67,4 @@ internal sealed partial class AdminProblems(AdminToken token, ILogger<AdminProbl
 }
 
 /// <summary>An order names something that the network does not have.</summary>
-internal sealed class NotInNetworkException(string message) : Exception(message);
+public sealed class NotInNetworkException(string message) : Exception(message);

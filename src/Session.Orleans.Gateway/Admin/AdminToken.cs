@@ -13,6 +13,7 @@ public sealed class AdminToken
     public const string FileName = "admin.token";
 
     private readonly byte[] _expected;
+    private readonly byte[] _value;
 
     /// <summary>Reads or makes the token.</summary>
     public AdminToken(IOptions<GatewayOptions> options)
@@ -22,6 +23,7 @@ public sealed class AdminToken
             : gateway.DataDirectory is { } directory ? SecretFile.ReadOrCreate(Path.Combine(directory, FileName), Generate)
             : Generate();
         _expected = Encoding.UTF8.GetBytes("Bearer " + Value);
+        _value = Encoding.UTF8.GetBytes(Value);
     }
 
     /// <summary>The token.</summary>
@@ -30,6 +32,9 @@ public sealed class AdminToken
     /// <summary>True if the request carries <c>Authorization: Bearer</c> and the token.</summary>
     public bool IsPresentedBy(HttpRequest request) =>
         CryptographicOperations.FixedTimeEquals(Encoding.UTF8.GetBytes(request.Headers.Authorization.ToString()), _expected);
+
+    /// <summary>True if <paramref name="text"/> is the token.</summary>
+    public bool Is(string text) => CryptographicOperations.FixedTimeEquals(Encoding.UTF8.GetBytes(text), _value);
 
     private static string Generate() => Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(24));
 }

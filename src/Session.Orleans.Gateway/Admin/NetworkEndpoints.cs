@@ -61,62 +61,22 @@ internal static class NetworkEndpoints
                 ? TypedResults.Ok(View(views).SwarmOf(id) is { } swarm ? SwarmReport.Of(swarm) : throw new NotInNetworkException("There is no swarm at all."))
                 : throw new NetworkOrderException("An account is 66 hex digits: network prefix and public key."))
             .WithName("MapAccount").WithSummary("The swarm that keeps an account's messages");
-        network.MapGet("/faults", (NetworkViewSource views) => TypedResults.Ok(Reports(View(views).State.Faults)))
+        network.MapGet("/faults", (NetworkViewSource views) => TypedResults.Ok<IReadOnlyList<FaultReport>>([.. View(views).State.Faults.Select(FaultReport.Of)]))
             .WithName("ListFaults").WithSummary("What is made to go wrong");
         network.MapPost("/faults", AddFaultsAsync).WithName("AddFaults").WithSummary("Makes things go wrong: all that are listed, or none")
             .ProducesProblem(404);
-        network.MapDelete("/faults", (string[]? name, IGrainFactory grains, IOptions<NetworkOptions> options) => RemoveAsync(grains, options, name ?? []))
+        network.MapDelete("/faults", (string[]? name, FaultOrders faults) => RemoveAsync(faults, name ?? []))
             .WithName("ClearFaults").WithSummary("Ends the faults with these ids or labels, or all if none is named").ProducesProblem(404);
-        network.MapDelete("/faults/{name}", (string name, IGrainFactory grains, IOptions<NetworkOptions> options) => RemoveAsync(grains, options, [name]))
+        network.MapDelete("/faults/{name}", (string name, FaultOrders faults) => RemoveAsync(faults, [name]))
             .WithName("RemoveFault").WithSummary("Ends the faults with this id or label").ProducesProblem(404);
     }
 
     private static async Task<Created<IReadOnlyList<FaultReport>>> AddFaultsAsync(
-        IReadOnlyList<FaultOrder> orders, NetworkViewSource views, IGrainFactory grains, IOptions<NetworkOptions> options, TimeProvider time)
-    {
-        var view = View(views);
-        if (orders.Count == 0)
-            throw new NetworkOrderException("The list of faults is empty.");
-        var added = await Network(grains, options).AddFaultsAsync([.. orders.Select(order => ToFault(order, view, time.GetUtcNow()))]);
-        return TypedResults.Created("/v1/faults", Reports(added));
-    }
+        IReadOnlyList<FaultOrder> orders, NetworkViewSource views, FaultOrders faults) =>
+        TypedResults.Created("/v1/faults", await faults.AddAsync(View(views), orders));
 
-    private static Fault ToFault(FaultOrder? order, NetworkView view, DateTimeOffset now)
-    {
-        if (order is not { Kind.Length: > 0 } || !AdminText.TryParse<FaultKind>(order.Kind, out var kind))
-            throw new NetworkOrderException($"There is no fault of kind '{order?.Kind}'; there are {AdminText.All<FaultKind>()}.");
-        var distribution = order.SpreadMs > 0 ? DelayDistribution.Uniform : DelayDistribution.Fixed;
-        if (order.Distribution is { Length: > 0 } name && !AdminText.TryParse(name, out distribution))
-            throw new NetworkOrderException($"There is no distribution '{name}'; there are {AdminText.All<DelayDistribution>()}.");
-        if (order.ForSeconds is not (null or (> 0 and <= 31_536_000)))
-            throw new NetworkOrderException("A fault lasts more than 0 seconds and at most a year.");
-
-        return new Fault
-        {
-            Kind = kind,
-            Nodes = NetworkSelectors.Indices(view, order.Nodes, order.Swarms),
-            Peers = NetworkSelectors.Indices(view, order.To, order.ToSwarms),
-            Probability = order.Probability,
-            Delay = Milliseconds(order.DelayMs),
-            Spread = Milliseconds(order.SpreadMs),
-            Distribution = distribution,
-            BytesPerSecond = order.BytesPerSecond,
-            Until = order.ForSeconds is { } seconds ? now + TimeSpan.FromSeconds(seconds) : null,
-            Label = order.Label,
-        };
-    }
-
-    private static async Task<Ok<IReadOnlyList<FaultReport>>> RemoveAsync(IGrainFactory grains, IOptions<NetworkOptions> options, string[] names)
-    {
-        var removed = await Network(grains, options).RemoveFaultsAsync([.. names]);
-        var unknown = names.Where(name => !removed.Any(fault => fault.Id == name || fault.Label == name)).ToArray();
-        if (unknown.Length == 0)
-            return TypedResults.Ok(Reports(removed));
-        var ended = removed.IsEmpty ? "" : $" Others have ended: {string.Join(", ", removed.Select(fault => fault.Id))}.";
-        throw new NotInNetworkException($"There is no fault '{string.Join("', '", unknown)}'.{ended}");
-    }
-
-    private static IReadOnlyList<FaultReport> Reports(IEnumerable<Fault> faults) => [.. faults.Select(FaultReport.Of)];
+    private static async Task<Ok<IReadOnlyList<FaultReport>>> RemoveAsync(FaultOrders faults, string[] names) =>
+        TypedResults.Ok(await faults.RemoveAsync(names));
 
     private static async Task<Ok<NodeOrderReport>> RegisterAsync(
         RegistrationOrder order, NetworkViewSource views, IGrainFactory grains, IOptions<NetworkOptions> options, IOptions<GatewayOptions> gateway)
@@ -156,10 +116,6 @@ internal static class NetworkEndpoints
     private static Ok<ChainReport> Report(NetworkState state, LedgerState ledger) => TypedResults.Ok(new ChainReport(
         state.Height, Convert.ToHexStringLower(state.BlockHash.AsSpan()), state.BlockTime.TotalSeconds, state.IsPaused,
         ledger.Minted, ledger.Balances, ledger.Stakes, ledger.Locked));
-
-    private static TimeSpan Milliseconds(double value) =>
-        double.IsFinite(value) && Math.Abs(value) < 1e11 ? TimeSpan.FromMilliseconds(value)
-            : throw new NetworkOrderException("A time in milliseconds is out of range.");
 
     private static INetworkGrain Network(IGrainFactory grains, IOptions<NetworkOptions> options) =>
         grains.GetGrain<INetworkGrain>(options.Value.Name);

@@ -26,7 +26,8 @@ public sealed record NodeReport(
     long SyncedAt, long DowntimeCredit, int DecommissionCount, long? LastProofHeight, long? FailingSince, long RequestedUnlockHeight,
     IReadOnlyList<string> Faults, IReadOnlyList<string> Labels)
 {
-    internal static NodeReport Of(ServiceNode node, NetworkView view) => new(
+    /// <summary>The node as it is in <paramref name="view"/>.</summary>
+    public static NodeReport Of(ServiceNode node, NetworkView view) => new(
         node.Index, node.PublicKey.ToString(), node.Keys.X25519.PublicKey.ToString(), AdminText.Of(node.Record.State),
         node.IsInSwarm ? node.SwarmId.ToString() : null, node.IpAddress, node.HttpsPort, node.Record.RegistrationHeight,
         node.Record.StateHeight, view.SyncedAt(node.Index), view.LifeOf(node).EarnedDowntimeBlocks, view.LifeOf(node).DecommissionCount,
@@ -40,7 +41,8 @@ public sealed record NodeReport(
 /// <param name="Members">Indices of its members.</param>
 public sealed record SwarmReport(string Id, IReadOnlyList<int> Members)
 {
-    internal static SwarmReport Of(Swarm swarm) => new(swarm.Id.ToString(), [.. swarm.Members.Select(member => member.Index).Order()]);
+    /// <summary>The swarm with its members.</summary>
+    public static SwarmReport Of(Swarm swarm) => new(swarm.Id.ToString(), [.. swarm.Members.Select(member => member.Index).Order()]);
 }
 
 /// <summary>A fault in force, as the admin API shows it.</summary>

@@ -9,6 +9,8 @@ using Session.Orleans.Gateway.Hosting;
 using Session.Orleans.Grains.Network;
 using Session.Orleans.Grains.Snapshots;
 using Session.Orleans.Storage;
+using Session.Orleans.Storage.Blobs;
+using Session.Orleans.Storage.Communities;
 using Session.Orleans.Storage.Snapshots;
 
 namespace Session.Orleans.Gateway.Admin;
@@ -74,9 +76,9 @@ internal static partial class SnapshotEndpoints
         {
             return TypedResults.Problem(exception.Message, statusCode: 400);
         }
-        catch (MailboxStoreException exception)
+        catch (Exception exception) when (exception is MailboxStoreException or CommunityStoreException or BlobScheduleException)
         {
-            return TypedResults.Problem($"The store failed; a part of the mailboxes may have been restored. Restore again. {exception.Message}", statusCode: 503);
+            return TypedResults.Problem($"The store failed; a part of the network may have been restored. Restore again. {exception.Message}", statusCode: 503);
         }
     }
 
@@ -93,13 +95,16 @@ internal static partial class SnapshotEndpoints
 /// <param name="Mailboxes">Accounts with messages or revocations.</param>
 /// <param name="Messages">Messages; those that have expired since are not restored.</param>
 /// <param name="Names">Names that have or had an owner.</param>
-public sealed record SnapshotReport(long Bytes, long Height, long Nodes, long Mailboxes, long Messages, long Names)
+/// <param name="Rooms">Rooms of the community server.</param>
+/// <param name="Posts">Messages of all rooms, deleted ones included.</param>
+/// <param name="Files">Files of the file server; those of rooms are with their rooms.</param>
+public sealed record SnapshotReport(long Bytes, long Height, long Nodes, long Mailboxes, long Messages, long Names, long Rooms, long Posts, long Files)
 {
     /// <summary>From the figures of the parts, which are 0 where the snapshot lacks the part.</summary>
     public static SnapshotReport Of(long bytes, IReadOnlyDictionary<string, IReadOnlyDictionary<string, long>> figures)
     {
         return new(bytes, Figure("network", "height"), Figure("network", "nodes"), Figure("mailboxes", "mailboxes"), Figure("mailboxes", "messages"),
-            Figure("names", "names"));
+            Figure("names", "names"), Figure("communities", "rooms"), Figure("communities", "posts"), Figure("files", "files"));
         long Figure(string part, string name) => figures.TryGetValue(part, out var all) ? all.GetValueOrDefault(name) : 0;
     }
 }

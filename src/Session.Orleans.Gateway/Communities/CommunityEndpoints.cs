@@ -10,37 +10,65 @@ namespace Session.Orleans.Gateway.Communities;
 
 /// <summary>The community server's door for HTTP, and for what comes out of onions: body, authentication, routes, answer.</summary>
 internal sealed partial class CommunityEndpoints(
-    CommunityServer server, CommunityUsers users, RequestGate gate, IOptions<CommunityOptions> options, ILogger<CommunityEndpoints> logger)
+    CommunityServer server, CommunityUsers users, RequestGate gate, BodyMemory memory, GatewayMetrics metrics, IOptions<CommunityOptions> options, ILogger<CommunityEndpoints> logger)
 {
-    // A batch may carry a file in base64 besides other requests.
-    private readonly int _maxBody = options.Value.FileBytes + (options.Value.FileBytes / 2) + (1024 * 1024);
+    private static readonly string[] Routes = ["/batch", "/sequence", "/room", "/rooms", "/capabilities", "/inbox", "/outbox", "/user"];
+
+    private readonly int _maxBody = options.Value.MaxBodyBytes;
 
     public async Task HandleAsync(HttpContext context)
     {
         if (!gate.TryEnter())
         {
+            metrics.Refused(GatewayMetrics.Refusal.Busy);
             await WriteAsync(context, CommunityResponse.Text(503, "Server busy, try again later"));
             return;
         }
 
+        using var span = GatewayTelemetry.Source.StartActivity("community.request", ActivityKind.Server).Carry();
+        var (startedAt, left) = (metrics.Now, false);
         try
         {
-            await WriteAsync(context, await AnswerAsync(context));
+            await WriteAsync(context, await AnswerAsync(context, span));
+            span?.SetTag(GatewayTelemetry.HttpStatus, context.Response.StatusCode);
+        }
+        catch (MemoryBudgetException)
+        {
+            metrics.Refused(GatewayMetrics.Refusal.Busy);
+            await HttpReplies.WriteTextAndCloseAsync(context, 503, "Server busy, try again later");
         }
         catch (Exception exception) when (context.RequestAborted.IsCancellationRequested && exception is OperationCanceledException or IOException)
         {
             // The client hung up, and the cancelled work has been told.
+            left = true;
+        }
+        catch (BadHttpRequestException exception) when (!context.Response.HasStarted)
+        {
+            // The body broke the protocol, or came too slowly.
+            await HttpReplies.WriteTextAndCloseAsync(context, exception.StatusCode, "Bad request");
         }
         finally
         {
             gate.Leave();
+            metrics.Request(GatewayMetrics.Door.Community, RouteOf(context.Request.Path.Value ?? ""), left ? 0 : context.Response.StatusCode, startedAt);
         }
     }
 
-    private async ValueTask<CommunityResponse> AnswerAsync(HttpContext context)
+    /// <summary>The route's first part, of a closed set; rooms and users are left out.</summary>
+    private static string RouteOf(string path)
     {
-        using var span = GatewayTelemetry.Source.StartActivity("community.request", ActivityKind.Server).Carry();
-        if (await RequestBody.ReadAsync(context, _maxBody) is not { } body)
+        foreach (var route in Routes)
+        {
+            if (path.StartsWith(route, StringComparison.Ordinal) && (path.Length == route.Length || path[route.Length] == '/'))
+                return route;
+        }
+
+        return "other";
+    }
+
+    private async ValueTask<CommunityResponse> AnswerAsync(HttpContext context, Activity? span)
+    {
+        if (await RequestBody.ReadAsync(context, _maxBody, memory) is not { } body)
             return CommunityResponse.Text(413, "Request body too large");
         try
         {

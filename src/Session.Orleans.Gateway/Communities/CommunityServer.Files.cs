@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Net.Http.Headers;
 using Session.Orleans.Contracts.Communities;
+using Session.Orleans.Storage.Blobs;
 
 namespace Session.Orleans.Gateway.Communities;
 
@@ -8,7 +9,7 @@ namespace Session.Orleans.Gateway.Communities;
 internal sealed partial class CommunityServer
 {
     private async ValueTask<CommunityResponse> UploadAsync(
-        CommunityRequest request, CommunityCaller caller, IRoomGrain room, string token, CancellationToken cancellationToken)
+        CommunityRequest request, CommunityCaller caller, IRoomGrain room, CancellationToken cancellationToken)
     {
         if (await room.CheckUploadAsync(caller) is { } refusal)
             return refusal;
@@ -18,8 +19,8 @@ internal sealed partial class CommunityServer
             throw new CommunityRequestException("The file is empty");
         var id = await files.NextIdAsync(cancellationToken);
         // The bytes come first: a file that a room knows is there.
-        await files.PutAsync(token, id, request.Body, cancellationToken);
-        return await room.AddFileAsync(caller, new(id, request.Body.Length, FileName(request.Headers("Content-Disposition")), 0, null));
+        var blob = await files.PutAsync(request.Body, cancellationToken);
+        return await room.AddFileAsync(caller, new(id, request.Body.Length, FileName(request.Headers("Content-Disposition")), 0, null, blob));
     }
 
     private async ValueTask<CommunityResponse> DownloadAsync(IRoomGrain room, CommunityCaller caller, string token, long id, CancellationToken cancellationToken)
@@ -29,14 +30,19 @@ internal sealed partial class CommunityServer
             return reply.Refusal!;
         var bytes = new byte[file.Size];
         var read = 0;
-        await foreach (var piece in files.ReadAsync(token, id, file.Size, cancellationToken))
+        try
         {
-            piece.CopyTo(bytes.AsMemory(read));
-            read += piece.Length;
+            await foreach (var piece in files.ReadAsync(token, file, cancellationToken))
+            {
+                piece.CopyTo(bytes.AsMemory(read));
+                read += piece.Length;
+            }
+        }
+        catch (BlobMissingException)
+        {
+            return CommunityReply.NotFound; // it has ended between the two questions
         }
 
-        if (read != bytes.Length)
-            return CommunityReply.NotFound; // it has ended between the two questions
         Dictionary<string, string> headers = new(StringComparer.OrdinalIgnoreCase)
         {
             ["Content-Disposition"] = file.Name is null ? "attachment" : "attachment; filename*=UTF-8''" + Uri.EscapeDataString(file.Name),

@@ -140,7 +140,7 @@ internal sealed partial class CommunityServer(
                     _ => MethodNotAllowed,
                 };
             case ["file"]:
-                return Only(request, "POST") ?? await UploadAsync(request, caller, room, token, cancellationToken);
+                return Only(request, "POST") ?? await UploadAsync(request, caller, room, cancellationToken);
             case ["file", _] or ["file", _, _]:
                 return Only(request, "GET") ?? await DownloadAsync(room, caller, token, RequireNumber(rest.Span[1]), cancellationToken);
             default:

@@ -10,14 +10,13 @@ using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Session.Orleans.Gateway.Hosting;
-using Session.Orleans.Gateway.Services;
 using Session.Orleans.Protocol.FileServer;
 using Session.Orleans.Storage.Files;
 
 namespace Session.Orleans.Gateway.Files;
 
 /// <summary>The routes of the file server (file-server.md, 3), alike for direct requests and for those out of onions.</summary>
-internal sealed partial class FileEndpoints(FileStore files, IOptions<FilesOptions> options, TimeProvider time, ILogger<FileEndpoints> logger)
+internal sealed partial class FileEndpoints(FileStore files, IOptions<FilesOptions> options, GatewayMetrics metrics, TimeProvider time, ILogger<FileEndpoints> logger)
 {
     private const string JsonType = "application/json"; // exactly so: clients can't read JSON with a charset behind it
     private const int MaxTextUploads = 16; // each is in memory as text and as bytes
@@ -53,20 +52,24 @@ internal sealed partial class FileEndpoints(FileStore files, IOptions<FilesOptio
         if (Interlocked.Increment(ref _transfers) > _options.MaxTransfers)
         {
             _ = Interlocked.Decrement(ref _transfers);
+            metrics.Refused(GatewayMetrics.Refusal.Busy);
             await WriteStatusAsync(context, 503, close: true);
             return;
         }
 
+        metrics.Transfer(1);
+        var (startedAt, left) = (metrics.Now, false);
         using var activity = GatewayTelemetry.Source.StartActivity($"{method} {route}", ActivityKind.Server);
         activity?.SetTag("http.request.method", method).SetTag("http.route", route);
         try
         {
             await ServeAsync(context, route, id);
-            activity?.SetTag("http.response.status_code", context.Response.StatusCode);
+            activity?.SetTag(GatewayTelemetry.HttpStatus, context.Response.StatusCode);
         }
         catch (Exception) when (context.RequestAborted.IsCancellationRequested)
         {
             // The client is gone, and what it left behind with it.
+            left = true;
             LogClientLeft();
         }
         catch (Microsoft.AspNetCore.Http.BadHttpRequestException exception)
@@ -87,6 +90,8 @@ internal sealed partial class FileEndpoints(FileStore files, IOptions<FilesOptio
         finally
         {
             _ = Interlocked.Decrement(ref _transfers);
+            metrics.Transfer(-1);
+            metrics.Request(GatewayMetrics.Door.Files, route, left ? 0 : context.Response.StatusCode, startedAt);
         }
     }
 
@@ -150,9 +155,14 @@ internal sealed partial class FileEndpoints(FileStore files, IOptions<FilesOptio
 
         var result = await files.UploadAsync(context.Request.Body, _options.Ids, _options.MaxFileBytes, timeToLive, context.RequestAborted);
         if (result.File is { } file)
+        {
+            metrics.Uploaded(file.Size);
             await WriteJsonAsync(context, $$"""{"id":"{{file.Id}}","expires":{{Seconds(file.Expires)}}}""");
+        }
         else
+        {
             await WriteStatusAsync(context, StatusOf(result.Outcome), close: result.Outcome == UploadOutcome.TooLarge);
+        }
     }
 
     private async Task UploadBase64Async(HttpContext context)
@@ -193,9 +203,14 @@ internal sealed partial class FileEndpoints(FileStore files, IOptions<FilesOptio
         using var content = new MemoryStream(bytes, writable: false);
         var result = await files.UploadAsync(content, _options.Ids, _options.MaxFileBytes, timeToLive, context.RequestAborted);
         if (result.File is { } file)
+        {
+            metrics.Uploaded(file.Size);
             await WriteJsonAsync(context, $$"""{"result":{{(_options.Ids == FileIdMode.Numeric ? file.Id : $"\"{file.Id}\"")}},"status_code":200}""");
+        }
         else
+        {
             await WriteStatusAsync(context, StatusOf(result.Outcome));
+        }
     }
 
     private async Task DownloadAsync(HttpContext context, string id)
@@ -211,7 +226,10 @@ internal sealed partial class FileEndpoints(FileStore files, IOptions<FilesOptio
         response.ContentLength = file.Size;
         response.Headers.Expires = DateTimeOffset.FromUnixTimeMilliseconds(file.Expires).ToString("r", CultureInfo.InvariantCulture);
         await foreach (var piece in files.ReadAsync(file, context.RequestAborted))
+        {
             await response.Body.WriteAsync(piece, context.RequestAborted);
+            metrics.Downloaded(piece.Length);
+        }
     }
 
     private async Task DownloadBase64Async(HttpContext context, string id)

@@ -1,5 +1,4 @@
 using System.ComponentModel.DataAnnotations;
-using Microsoft.Extensions.Options;
 using Session.Orleans.Protocol.FileServer;
 
 namespace Session.Orleans.Gateway.Files;
@@ -51,16 +50,4 @@ public sealed class FilesOptions
     /// <summary>The release that <c>/session_version</c> names for every platform, <c>x.y.z</c>; empty answers 502, as if nothing were known.</summary>
     [RegularExpression(@"^(\d+\.\d+\.\d+)?$", ErrorMessage = "Files:SessionVersion must be three numbers, for example 1.2.3.")]
     public string SessionVersion { get; set; } = "1.0.0";
-}
-
-/// <summary>Checks the annotations of <see cref="FilesOptions"/> at start. By hand: a generated validator forgets the texts of ranges, and with them the full names.</summary>
-internal sealed class FilesOptionsValidator : IValidateOptions<FilesOptions>
-{
-    public ValidateOptionsResult Validate(string? name, FilesOptions options)
-    {
-        var errors = new List<ValidationResult>();
-        return Validator.TryValidateObject(options, new(options), errors, validateAllProperties: true)
-            ? ValidateOptionsResult.Success
-            : ValidateOptionsResult.Fail(errors.Select(error => error.ErrorMessage!));
-    }
 }

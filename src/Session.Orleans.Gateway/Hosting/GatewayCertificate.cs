@@ -4,14 +4,16 @@ using System.Security.Cryptography.X509Certificates;
 namespace Session.Orleans.Gateway.Hosting;
 
 /// <summary>The certificate of all HTTPS ports. Clients do not validate it (storage-rpc.md, 14).</summary>
-internal static class GatewayCertificate
+public static class GatewayCertificate
 {
-    private const string CertificateName = "gateway-cert.pem";
+    /// <summary>Name of the certificate's file in the data directory, where it was not configured.</summary>
+    public const string FileName = "gateway-cert.pem";
+
     private const string KeyName = "gateway-key.pem";
 
     /// <summary>Loads the configured certificate, or the one made at an earlier start, or makes one.</summary>
     /// <exception cref="InvalidOperationException">A configured file is missing or unusable.</exception>
-    public static X509Certificate2 LoadOrCreate(GatewayOptions options, TimeProvider time)
+    internal static X509Certificate2 LoadOrCreate(GatewayOptions options, TimeProvider time)
     {
         if (options.CertificateFile is not null || options.KeyFile is not null)
         {
@@ -23,7 +25,7 @@ internal static class GatewayCertificate
         if (options.DataDirectory is not { } directory)
             return Create(time);
 
-        var certificateFile = Path.Combine(directory, CertificateName);
+        var certificateFile = Path.Combine(directory, FileName);
         var keyFile = Path.Combine(directory, KeyName);
         if (File.Exists(certificateFile) && File.Exists(keyFile))
             return Load(certificateFile, keyFile);

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Net;
+using System.Net.Sockets;
 using System.Security.Cryptography.X509Certificates;
 using System.Text.Json.Serialization;
 using Microsoft.AspNetCore.Builder;
@@ -8,6 +9,7 @@ using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
@@ -18,6 +20,7 @@ using Session.Orleans.Gateway.Nodes;
 using Session.Orleans.Gateway.Omq;
 using Session.Orleans.Gateway.Seed;
 using Session.Orleans.Gateway.Services;
+using Session.Orleans.Grains;
 using Session.Orleans.Grains.Communities;
 using Session.Orleans.Grains.Network;
 using Session.Orleans.Grains.ServiceNodes;
@@ -30,12 +33,15 @@ public static class GatewayExtensions
     /// <summary>Registers the gateway's services and its Kestrel configuration.</summary>
     public static WebApplicationBuilder AddSessionGateway(this WebApplicationBuilder builder)
     {
-        builder.Services.AddOptions<GatewayOptions>().BindConfiguration(GatewayOptions.Section).ValidateOnStart();
-        builder.Services.AddSingleton<IValidateOptions<GatewayOptions>, GatewayOptionsValidator>();
-        builder.Services.AddOptions<RateLimitOptions>().BindConfiguration(RateLimitOptions.Section).ValidateOnStart();
-        builder.Services.AddSingleton<IValidateOptions<RateLimitOptions>, RateLimitOptionsValidator>();
+        builder.Services.AddSectionOptions<GatewayOptions>(GatewayOptions.Section);
+        builder.Services.AddSectionOptions<RateLimitOptions>(RateLimitOptions.Section);
         builder.Services.AddSingleton<ClientRateLimiter>();
         builder.Services.AddSingleton<RequestGate>();
+        builder.Services.AddSingleton<BodyMemory>();
+        builder.Services.AddSingleton<GatewayMetrics>();
+        builder.Services.AddSingleton<Drain>();
+        builder.Services.AddHostedService(services => services.GetRequiredService<Drain>());
+        builder.Services.AddHostedService<OpensWhenReady>();
         builder.Services.AddSingleton<NodeReadiness>();
         builder.Services.AddSingleton<FaultDoor>();
         builder.Services.AddSingleton<NodeEndpoints>();
@@ -54,6 +60,7 @@ public static class GatewayExtensions
         builder.Services.AddSingleton<CommunitySetup>();
         builder.Services.AddHostedService(services => services.GetRequiredService<CommunitySetup>());
         builder.Services.AddSingleton<AdminToken>();
+        builder.Services.AddSingleton<FaultOrders>();
         AddFiles(builder);
         builder.Services.AddRouting();
         builder.Services.AddSingleton<AdminProblems>();
@@ -65,30 +72,69 @@ public static class GatewayExtensions
         builder.Services.Configure<RouteHandlerOptions>(routes => routes.ThrowOnBadRequest = true); // for AdminProblems to explain
         builder.Services.AddOpenApi(AdminOpenApi.DocumentName, AdminOpenApi.Configure);
         builder.Services.AddSingleton<IConfigureOptions<KestrelServerOptions>, GatewayKestrelSetup>();
+        builder.Services.AddOptions<SocketTransportOptions>().Configure<IOptions<GatewayOptions>>((sockets, gateway) =>
+        {
+            if (gateway.Value.SharePorts)
+                sockets.CreateBoundListenSocket = endPoint => BindShared(endPoint, gateway.Value.HealthPort);
+        });
         return builder;
     }
 
     private static void AddFiles(WebApplicationBuilder builder)
     {
-        builder.Services.AddOptions<FilesOptions>().BindConfiguration(FilesOptions.Section).ValidateOnStart();
-        builder.Services.AddSingleton<IValidateOptions<FilesOptions>, FilesOptionsValidator>();
+        builder.Services.AddSectionOptions<FilesOptions>(FilesOptions.Section);
+        builder.Services.AddHostedService<FileCleaner>(); // rooms have files, too
         if (!builder.Configuration.GetSection(FilesOptions.Section).GetValue(nameof(FilesOptions.Enabled), defaultValue: true))
             return;
         builder.Services.AddSingleton<FileServerKeys>();
         builder.Services.AddSingleton<FileEndpoints>();
-        builder.Services.AddHostedService<FileCleaner>();
         // Exit nodes may post to the network's own servers without being told so.
         builder.Services.AddOptions<ServerRelayOptions>().PostConfigure<IOptions<GatewayOptions>, IOptions<NetworkOptions>>(
             (relay, gateway, network) => relay.AllowOwn(network.Value.PublicIp, gateway.Value.Bind, gateway.Value.FilePort));
     }
 
-    /// <summary>Routes each connection's requests to the door it came in by.</summary>
-    public static WebApplication UseSessionGateway(this WebApplication app)
+    /// <summary>A socket beside others on the same port, but for the one that is this process's own.</summary>
+    private static Socket BindShared(EndPoint endPoint, int? healthPort)
     {
+        if (endPoint is not IPEndPoint ip || ip.Port == healthPort)
+            return SocketTransportOptions.CreateDefaultBoundListenSocket(endPoint);
+        var socket = new Socket(ip.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+        try
+        {
+            socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.ReuseAddress, true); // .NET makes it SO_REUSEPORT as well
+            socket.Bind(ip);
+            return socket;
+        }
+        catch
+        {
+            socket.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Routes each connection's requests to the door it came in by.</summary>
+    /// <param name="app">The host.</param>
+    /// <param name="pages">Adds pages to the admin port; they come before the API and see to the right of access themselves.</param>
+    public static WebApplication UseSessionGateway(this WebApplication app, Action<IApplicationBuilder>? pages = null)
+    {
+        var drain = app.Services.GetRequiredService<Drain>();
+        var nodes = app.Services.GetRequiredService<NodeEndpoints>();
+        var views = app.Services.GetRequiredService<NetworkViewSource>();
+        app.Use(next => context =>
+        {
+            drain.OnRequest(context);
+            // The doors of nodes come first: nearly all requests are theirs, and each branch below costs every request that passes it.
+            if (context.Features.Get<GatewayListener>() is not { Role: GatewayRole.Node } listener)
+                return next(context);
+            ServiceNode? node = null;
+            _ = views.Current?.TryGetNode(listener.NodeIndex, out node);
+            return nodes.HandleAsync(context, node, context.Request.Path);
+        });
         app.MapWhen(IsAdmin, admin =>
         {
             var problems = app.Services.GetRequiredService<AdminProblems>();
             admin.Use(next => context => problems.InvokeAsync(context, next));
+            pages?.Invoke(admin);
             admin.UseRouting();
             admin.UseEndpoints(AdminEndpoints.Map);
         });
@@ -117,17 +163,7 @@ public static class GatewayExtensions
 
         MalformedLengthReply.Attach(app.Services.GetRequiredService<DiagnosticListener>());
         _ = app.Services.GetRequiredService<AdminToken>(); // made now, so that its file is there when the network is ready
-        var nodes = app.Services.GetRequiredService<NodeEndpoints>();
-        var seed = app.Services.GetRequiredService<SeedEndpoints>();
-        var views = app.Services.GetRequiredService<NetworkViewSource>();
-        app.Run(context =>
-        {
-            if (context.Features.Get<GatewayListener>() is not { Role: GatewayRole.Node } listener)
-                return seed.HandleAsync(context);
-            ServiceNode? node = null;
-            _ = views.Current?.TryGetNode(listener.NodeIndex, out node);
-            return nodes.HandleAsync(context, node, context.Request.Path);
-        });
+        app.Run(app.Services.GetRequiredService<SeedEndpoints>().HandleAsync);
         return app;
 
         static bool IsCommunity(HttpContext context) => context.Features.Get<GatewayListener>() is { Role: GatewayRole.Community };
@@ -149,9 +185,14 @@ internal sealed class GatewayKestrelSetup(IOptions<GatewayOptions> options, IOpt
 
         kestrel.AddServerHeader = false; // replies name the storage server they stand for
         kestrel.Limits.MaxRequestBodySize = null; // the limit is the protocol's, with the protocol's answer
+        kestrel.Limits.MaxRequestBufferSize = BodyMemory.FreeBytes; // of each connection, besides what BodyMemory counts
         kestrel.Limits.KeepAliveTimeout = TimeSpan.FromMinutes(2);
-        var certificate = GatewayCertificate.LoadOrCreate(gateway, time);
         kestrel.Listen(address, gateway.AdminPort, listen => Mark(listen, new(GatewayRole.Admin)));
+        if (gateway.HealthPort is { } health)
+            kestrel.Listen(address, health, listen => Mark(listen, new(GatewayRole.Admin)));
+        if (!gateway.TakesClients)
+            return;
+        var certificate = GatewayCertificate.LoadOrCreate(gateway, time);
         kestrel.Listen(address, gateway.SeedPort, listen => Secure(listen, certificate, new(GatewayRole.Seed), allowPlain: true));
         if (gateway.CommunityPort is { } community)
             kestrel.Listen(address, community, listen => Secure(listen, certificate, new(GatewayRole.Community), allowPlain: true));

@@ -1,5 +1,4 @@
 using System.ComponentModel.DataAnnotations;
-using Microsoft.Extensions.Options;
 
 namespace Session.Orleans.Gateway.Hosting;
 
@@ -8,6 +7,9 @@ public sealed class GatewayOptions
 {
     /// <summary>Configuration section.</summary>
     public const string Section = "Gateway";
+
+    /// <summary>False opens the admin port alone: what a silo without clients does.</summary>
+    public bool TakesClients { get; set; } = true;
 
     /// <summary>IP address to listen on; <c>0.0.0.0</c> for all.</summary>
     [Required]
@@ -44,6 +46,16 @@ public sealed class GatewayOptions
     /// </summary>
     public bool OmqEnabled { get; set; } = true;
 
+    /// <summary>
+    /// True lets several processes of one machine listen on the same ports (Linux): the system spreads connections over them, and one can take
+    /// over from another without a gap. <see cref="HealthPort"/> is never shared.
+    /// </summary>
+    public bool SharePorts { get; set; }
+
+    /// <summary>A further port like <see cref="AdminPort"/>, for those who ask about this process and no other; null, the default, opens none.</summary>
+    [Range(1, 65535, ErrorMessage = "Gateway:HealthPort must be between 1 and 65535.")]
+    public int? HealthPort { get; set; }
+
     /// <summary>Certificate chain in PEM; without it a self-signed one is made and kept in <see cref="DataDirectory"/>.</summary>
     public string? CertificateFile { get; set; }
 
@@ -59,8 +71,11 @@ public sealed class GatewayOptions
     /// <summary>Requests in progress at once; more are answered 503 <c>Server busy, try again later</c>.</summary>
     [Range(1, 1_000_000, ErrorMessage = "Gateway:MaxConcurrentRequests must be between 1 and 1000000.")]
     public int MaxConcurrentRequests { get; set; } = 4096;
-}
 
-/// <summary>Checks the annotations of <see cref="GatewayOptions"/> at start.</summary>
-[OptionsValidator]
-internal sealed partial class GatewayOptionsValidator : IValidateOptions<GatewayOptions>;
+    /// <summary>
+    /// MiB that the bodies of requests above 256 KiB may hold at once; a request that brings more is answered 503 <c>Server busy, try again
+    /// later</c>. Null, the default, is a sixteenth of the memory that the process may use, and at least one body of the largest size.
+    /// </summary>
+    [Range(1, 1024 * 1024, ErrorMessage = "Gateway:BodyMemoryMiB must be between 1 and 1048576.")]
+    public int? BodyMemoryMiB { get; set; }
+}

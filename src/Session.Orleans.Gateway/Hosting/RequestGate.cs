@@ -8,6 +8,12 @@ internal sealed class RequestGate(IOptions<GatewayOptions> options)
     private readonly int _limit = options.Value.MaxConcurrentRequests;
     private int _inProgress;
 
+    /// <summary>Places.</summary>
+    public int Limit => _limit;
+
+    /// <summary>Places that are taken.</summary>
+    public int InProgress => Volatile.Read(ref _inProgress);
+
     /// <summary>Takes a place; false if there is none. Every success is followed by <see cref="Leave"/>.</summary>
     public bool TryEnter()
     {

@@ -1,13 +1,13 @@
-using Microsoft.Extensions.Hosting;
+using Session.Orleans.Gateway.Hosting;
 using Session.Orleans.Grains.Network;
 
 namespace Session.Orleans.Gateway.Nodes;
 
 /// <summary>Whether a node serves at all (network.md, 2; storage-rpc.md, 14).</summary>
-internal sealed class NodeReadiness(IHostApplicationLifetime lifetime)
+internal sealed class NodeReadiness(Drain drain)
 {
-    /// <summary>True while the process takes requests.</summary>
-    public bool IsShuttingDown => lifetime.ApplicationStopping.IsCancellationRequested;
+    /// <summary>True when the process takes no more requests.</summary>
+    public bool IsShuttingDown => drain.IsOver;
 
     /// <summary>The reasons, joined by "; ", or null if the node is ready.</summary>
     public string? WhyNotReady(ServiceNode node, NetworkView? view)

@@ -1,5 +1,4 @@
 using System.ComponentModel.DataAnnotations;
-using Microsoft.Extensions.Options;
 
 namespace Session.Orleans.Gateway.Nodes;
 
@@ -27,7 +26,3 @@ public sealed class RateLimitOptions
     /// </summary>
     public IReadOnlyList<string>? Exempt { get; set; }
 }
-
-/// <summary>Checks the annotations of <see cref="RateLimitOptions"/> at start.</summary>
-[OptionsValidator]
-internal sealed partial class RateLimitOptionsValidator : IValidateOptions<RateLimitOptions>;

@@ -21,8 +21,8 @@ namespace Session.Orleans.Gateway.Omq;
 /// A connection's requests run side by side; when too many are under way, nothing more is read from it.
 /// </summary>
 internal sealed partial class OmqEndpoint(
-    NetworkViewSource views, ServiceNodeCalls nodes, RequestGate gate, ClientRateLimiter limiter, NodeReadiness readiness, OmqMonitors monitors, IOptions<LimitOptions> limits,
-    TimeProvider time,     ILogger<OmqEndpoint> logger)
+    NetworkViewSource views, ServiceNodeCalls nodes, RequestGate gate, BodyMemory memory, ClientRateLimiter limiter, NodeReadiness readiness, OmqMonitors monitors, GatewayMetrics metrics, IOptions<LimitOptions> limits,
+    TimeProvider time, ILogger<OmqEndpoint> logger)
 {
     private const int MaxRequestsPerConnection = 64;
 
@@ -52,7 +52,15 @@ internal sealed partial class OmqEndpoint(
                 }
             }
 
-            await ReceiveAsync(connection, ending.Token);
+            metrics.Connection(1);
+            try
+            {
+                await ReceiveAsync(connection, ending.Token);
+            }
+            finally
+            {
+                metrics.Connection(-1);
+            }
         }
         catch (Exception exception) when (exception is OperationCanceledException or ConnectionAbortedException or IOException)
         {
@@ -179,44 +187,68 @@ internal sealed partial class OmqEndpoint(
         if (count > 1)
             return NodeReply.Text(400, string.Create(CultureInfo.InvariantCulture, $"Invalid request: expected 1 message parts, received {count}"));
         if (!limiter.TryTake(connection.Address))
+        {
+            metrics.Refused(GatewayMetrics.Refusal.RateLimited);
             return NodeReply.Text(429, "Too many requests, try again later");
+        }
+
         // The node may have left its swarm since the connection began.
         var view = views.Current;
         var node = view is not null && view.TryGetNode(connection.Node.Index, out var current) ? current : connection.Node;
         if (readiness.WhyNotReady(node, view) is { } reasons)
+        {
+            metrics.Refused(GatewayMetrics.Refusal.NotReady);
             return NodeReply.Text(503, $"Service node is not ready: {reasons}");
-        if (!gate.TryEnter())
-            return NodeReply.Text(503, "Server busy, try again later");
+        }
 
-        using var activity = StartActivity(node, method);
+        var body = count == 1 ? message[2] : default;
+        if (!memory.TryTake(body.Length))
+        {
+            metrics.Refused(GatewayMetrics.Refusal.Busy);
+            return NodeReply.Text(503, "Server busy, try again later");
+        }
+
+        if (!gate.TryEnter())
+        {
+            memory.Return(body.Length);
+            metrics.Refused(GatewayMetrics.Refusal.Busy);
+            return NodeReply.Text(503, "Server busy, try again later");
+        }
+
+        using var activity = StartActivity(node);
+        var (startedAt, status) = (metrics.Now, 0);
         try
         {
-            var reply = await nodes.To(node).StorageMessageAsync(method, count == 1 ? message[2] : default, cancellationToken);
-            activity?.SetTag("rpc.response.status_code", reply.Status);
+            var reply = await nodes.StorageMessageAsync(node, method, body, cancellationToken);
+            status = reply.Status;
             return reply;
         }
         catch (Exception exception) when (exception is TimeoutException or OrleansMessageRejectionException or SiloUnavailableException)
         {
             activity?.SetStatus(ActivityStatusCode.Error).SetTag("error.type", exception.GetType().Name);
             LogNodeUnavailable(exception);
-            return NodeReply.Text(504, "Request time out");
+            return NodeReply.Text(status = 504, "Request time out");
         }
         catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
         {
             activity?.SetStatus(ActivityStatusCode.Error).SetTag("error.type", exception.GetType().Name);
             LogFailed(exception);
-            return NodeReply.Text(500, "request failed");
+            return NodeReply.Text(status = 500, "request failed");
         }
         finally
         {
             gate.Leave();
+            memory.Return(body.Length);
+            if (status != 0)
+                activity?.SetTag(GatewayTelemetry.RpcStatus, status);
+            metrics.Request(GatewayMetrics.Door.Omq, "storage", status, startedAt);
         }
     }
 
-    private static Activity? StartActivity(ServiceNode node, string method) =>
-        GatewayTelemetry.Source.StartActivity("OMQ storage", ActivityKind.Server, parentContext: default).Carry()?
+    // Not the method: what stands there is the client's, until the node has found it among those there are, and then the node's span has it.
+    private static Activity? StartActivity(ServiceNode node) =>
+        GatewayTelemetry.Source.StartActivity(GatewayTelemetry.OmqSpan, ActivityKind.Server, parentContext: default).Carry()?
             .SetTag("rpc.system", "oxenmq")
-            .SetTag("rpc.method", "storage." + method)
             .SetTag(GatewayTelemetry.NodeIndex, node.Index);
 
     [LoggerMessage(EventId = 3101, Level = LogLevel.Debug, Message = "A client does not speak CURVE, or not to this node")]

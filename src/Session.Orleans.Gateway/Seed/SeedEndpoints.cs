@@ -13,7 +13,7 @@ namespace Session.Orleans.Gateway.Seed;
 /// The seed node: JSON-RPC 2.0 at <c>/json_rpc</c> (network.md, 1; names.md, 7 and 8), and every service node at <c>/snodes/{ed25519}/…</c> for those who reach
 /// only one port.
 /// </summary>
-internal sealed class SeedEndpoints(NetworkViewSource views, NodeEndpoints nodes, NameRpc names)
+internal sealed class SeedEndpoints(NetworkViewSource views, NodeEndpoints nodes, NameRpc names, GatewayMetrics metrics)
 {
     private const int MaxBody = 1024 * 1024;
 
@@ -40,6 +40,13 @@ internal sealed class SeedEndpoints(NetworkViewSource views, NodeEndpoints nodes
     }
 
     private async Task HandleJsonRpcAsync(HttpContext context)
+    {
+        var startedAt = metrics.Now;
+        await AnswerJsonRpcAsync(context);
+        metrics.Request(GatewayMetrics.Door.Seed, "/json_rpc", context.Response.StatusCode, startedAt);
+    }
+
+    private async Task AnswerJsonRpcAsync(HttpContext context)
     {
         if (await ReadAsync(context) is not { } body)
         {

@@ -86,6 +86,11 @@ internal sealed partial class ServerOnionMiddleware(
             // The exit node is gone, and the cancelled work has been told.
             LogRelayLeft();
         }
+        catch (BadHttpRequestException exception) when (!context.Response.HasStarted)
+        {
+            // The body broke the protocol, or came too slowly.
+            await HttpReplies.WriteTextAndCloseAsync(context, exception.StatusCode, "Invalid onion request");
+        }
         finally
         {
             _memory.Return(announced);

@@ -2,6 +2,7 @@ using System.Net;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Primitives;
+using Session.Orleans.Gateway.Hosting;
 
 namespace Session.Orleans.Gateway.Services;
 

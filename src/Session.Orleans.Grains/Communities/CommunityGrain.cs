@@ -5,6 +5,7 @@ using System.Text;
 using System.Text.Json;
 using Session.Orleans.Contracts.Communities;
 using Session.Orleans.Grains.Mailboxes;
+using Session.Orleans.Grains.Placement;
 using Session.Orleans.Protocol.Communities;
 using Session.Orleans.Storage.Communities;
 
@@ -14,7 +15,7 @@ namespace Session.Orleans.Grains.Communities;
 /// The server's rooms and users. Requests are authenticated against the store (<see cref="CommunityUsers"/>), not here, so this grain is asked
 /// only when something changes or rooms are listed. Changes take turns and are committed as those of rooms are.
 /// </summary>
-[GrainType("community"), Reentrant]
+[GrainType("community"), Reentrant, PrefersRole(SiloRole.Silo)]
 [SuppressMessage("Design", "CA1001", Justification = "The semaphore holds nothing to dispose of, and a call that is late may still ask it.")]
 internal sealed class CommunityGrain(ICommunityStore store, ClusterChanges cluster, CommunityKeys keys, TimeProvider time) : Grain, ICommunityGrain
 {
@@ -40,6 +41,7 @@ internal sealed class CommunityGrain(ICommunityStore store, ClusterChanges clust
 
     private readonly SemaphoreSlim _turn = new(1, 1);
     private Memory? _memory;
+    private long _epoch;
 
     private double Now => time.GetUtcNow().ToUnixTimeMilliseconds() / 1000.0;
 
@@ -268,6 +270,8 @@ internal sealed class CommunityGrain(ICommunityStore store, ClusterChanges clust
 
     private async ValueTask<Memory> GetMemoryAsync()
     {
+        if (_epoch != cluster.StoreEpoch)
+            (_epoch, _memory) = (cluster.StoreEpoch, null); // the store was replaced
         if (cluster.AreRecent && _memory is { } known && await store.GetVersionAsync(CommunityScope.Server) != known.Version && ReferenceEquals(known, _memory))
             _memory = null;
         while (true)

@@ -42,16 +42,15 @@ public sealed class CommunityOptions
     [Range(1, 64 * 1024 * 1024, ErrorMessage = "Communities:FileBytes must be between 1 byte and 64 MiB.")]
     public int FileBytes { get; set; } = 10_000_000;
 
+    /// <summary>Largest request body, in bytes: a batch may carry a file in base64 besides other requests.</summary>
+    public int MaxBodyBytes => FileBytes + (FileBytes / 2) + (1024 * 1024);
+
     /// <summary>Most requests in a batch or sequence.</summary>
     [Range(1, 1000, ErrorMessage = "Communities:BatchRequests must be between 1 and 1000.")]
     public int BatchRequests { get; set; } = 100;
 
     internal CommunityIdRules IdRules => new(RequireBlinded, AcceptBlinded25);
 }
-
-/// <summary>Checks the options at start.</summary>
-[OptionsValidator]
-internal sealed partial class CommunityOptionsValidator : IValidateOptions<CommunityOptions>;
 
 /// <summary>Checks what annotations can't say.</summary>
 internal sealed class CommunityRoomsValidator : IValidateOptions<CommunityOptions>

@@ -77,6 +77,9 @@ internal sealed record FileRecord
     /// <summary>The message it is attached to, or 0.</summary>
     public long Post { get; init; }
 
+    /// <summary>Key of its bytes; null for a file of an older version.</summary>
+    public string? Blob { get; init; }
+
     public bool IsLive(double now) => Expiry is null || Expiry > now;
 }
 

@@ -4,6 +4,7 @@ using System.Text.Json;
 using Orleans.Placement;
 using Session.Orleans.Contracts.Communities;
 using Session.Orleans.Grains.Mailboxes;
+using Session.Orleans.Grains.Placement;
 using Session.Orleans.Storage.Communities;
 
 namespace Session.Orleans.Grains.Communities;
@@ -13,7 +14,7 @@ namespace Session.Orleans.Grains.Communities;
 /// poll that finds nothing is answered without the store. Numbers are drawn within a turn of the box they go to: nobody sees a message before
 /// one with a smaller number is in its place.
 /// </summary>
-[GrainType("direct-messages"), HashBasedPlacement, Reentrant]
+[GrainType("direct-messages"), HashBasedPlacement, Reentrant, PrefersRole(SiloRole.Silo)]
 [SuppressMessage("Design", "CA1001", Justification = "The semaphores hold nothing to dispose of, and a call that is late may still ask them.")]
 internal sealed class DirectMessagesGrain(ICommunityStore store, ClusterChanges cluster, TimeProvider time) : Grain, IDirectMessagesGrain
 {
@@ -26,6 +27,8 @@ internal sealed class DirectMessagesGrain(ICommunityStore store, ClusterChanges 
     private readonly SemaphoreSlim _sending = new(1, 1);
     private readonly SemaphoreSlim _receiving = new(1, 1);
     private readonly long?[] _last = new long?[2]; // of the inbox, of the outbox; null before they were read
+
+    private long _epoch;
 
     private CommunityScope Scope => CommunityScope.Messages(this.GetPrimaryKeyString());
 
@@ -140,6 +143,12 @@ internal sealed class DirectMessagesGrain(ICommunityStore store, ClusterChanges 
     private async ValueTask<long> LastAsync(bool outbox)
     {
         var box = outbox ? 1 : 0;
+        if (_epoch != cluster.StoreEpoch)
+        {
+            _epoch = cluster.StoreEpoch; // the store was replaced
+            Array.Clear(_last);
+        }
+
         if (_last[box] is { } known && !cluster.AreRecent)
             return known;
         var newest = await store.RangeAsync(Scope, outbox ? OutboxIndex : InboxIndex, long.MinValue, long.MaxValue, descending: true, 1);

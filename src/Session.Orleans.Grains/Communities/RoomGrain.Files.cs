@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Session.Orleans.Contracts.Communities;
+using Session.Orleans.Storage.Blobs;
 using Session.Orleans.Storage.Communities;
 
 namespace Session.Orleans.Grains.Communities;
@@ -24,10 +25,10 @@ internal sealed partial class RoomGrain
         if (!room.RightsOf(caller).Upload)
             return CommunityReply.Denied;
         var now = Now;
-        var record = new FileRecord { Uploader = uploader, Name = file.Name, Size = file.Size, Uploaded = now, Expiry = now + RoomFiles.UploadLifetime.TotalSeconds };
+        var record = new FileRecord { Uploader = uploader, Name = file.Name, Size = file.Size, Uploaded = now, Expiry = now + RoomFiles.UploadLifetime.TotalSeconds, Blob = file.Blob };
         var changes = new CommunityChanges();
         var name = RoomMemory.Name(file.Id);
-        _ = SetExpiry(changes, file.Id, record, record.Expiry);
+        var step = SetExpiry(changes, file.Id, record, record.Expiry);
         changes.Enter(UploaderIndex(uploader), name, file.Id);
 
         // Lines of files that have ended go when others come.
@@ -38,7 +39,7 @@ internal sealed partial class RoomGrain
             changes.Remove(FileTable, ended.Name).Leave(ExpiryIndex, ended.Name);
         }
 
-        return new RoomStep(changes, _ => RoomJson.FileId(file.Id));
+        return new RoomStep(changes, _ => RoomJson.FileId(file.Id), [step]);
     });
 
     public async Task<RoomFileReply> GetFileAsync(CommunityCaller caller, long id)
@@ -49,7 +50,7 @@ internal sealed partial class RoomGrain
         if (!room.RightsOf(caller).Read)
             return new(null, CommunityReply.ReadRequired);
         return await FindFileAsync(id) is { } file && file.IsLive(Now)
-            ? new(new(id, file.Size, file.Name, file.Uploaded, file.Expiry), null) : new(null, CommunityReply.NotFound);
+            ? new(new(id, file.Size, file.Name, file.Uploaded, file.Expiry, file.Blob), null) : new(null, CommunityReply.NotFound);
     }
 
     private static string UploaderIndex(string user) => "up:" + user;
@@ -102,7 +103,7 @@ internal sealed partial class RoomGrain
             changes.Enter(ExpiryIndex, name, (long)at);
         else
             changes.Leave(ExpiryIndex, name);
-        return new(id, expiry);
+        return new(id, file.Blob, expiry);
     }
 
     /// <summary>Lets all uploads of a user expire but the room's image.</summary>
@@ -115,27 +116,31 @@ internal sealed partial class RoomGrain
     }
 
     private async ValueTask<IReadOnlyList<FileStep>> FilesToRemoveAsync() =>
-        [.. (await store.GetAllAsync(_scope, FileTable)).Keys.Select(name => new FileStep(Id(name), 0))];
+        [.. (await store.GetAllAsync(_scope, FileTable)).Select(file => new FileStep(Id(file.Key), Records.Unpack(file.Value, CommunityJson.Default.FileRecord).Blob, 0))];
 
-    /// <summary>Carries over to the bytes what the room has decided. Should it fail, bytes that must stay could end: so it is told loudly.</summary>
+    /// <summary>Before a commit: bytes whose file is to live longer do so first. Without the commit they end later than they could, no more.</summary>
+    private async ValueTask PrepareAsync(IReadOnlyList<FileStep>? steps)
+    {
+        foreach (var step in steps ?? [])
+            await files.KeepAsync(step.Blob, step.Expiry);
+    }
+
+    /// <summary>Carries over to the bytes what the room has decided. Should it fail, they stay longer than they must.</summary>
     private async ValueTask ApplyAsync(IReadOnlyList<FileStep>? steps)
     {
         foreach (var step in steps ?? [])
         {
             try
             {
-                await Files.SetLifetimeAsync(
-                    this.GetPrimaryKeyString(), step.Id, step.Expiry is { } expiry ? TimeSpan.FromSeconds(Math.Max(0, expiry - Now)) : null);
+                await files.SetExpiryAsync(this.GetPrimaryKeyString(), step.Id, step.Blob, step.Expiry);
             }
-            catch (CommunityStoreException exception)
+            catch (Exception exception) when (exception is CommunityStoreException or BlobScheduleException)
             {
                 LogFileFailed(exception);
             }
         }
     }
 
-    private RoomFiles Files => field ??= new(store);
-
     /// <summary>A file's new end, Unix seconds; null if it stays.</summary>
-    private readonly record struct FileStep(long Id, double? Expiry);
+    private readonly record struct FileStep(long Id, string? Blob, double? Expiry);
 }

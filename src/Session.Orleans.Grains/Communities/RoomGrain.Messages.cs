@@ -58,7 +58,7 @@ internal sealed partial class RoomGrain
             return CommunityReply.RateLimited;
         var changes = new CommunityChanges();
         var id = await store.NextAsync("post");
-        var (attached, files) = await AttachAsync(changes, draft.Files, author, id, now);
+        var (attached, fileSteps) = await AttachAsync(changes, draft.Files, author, id, now);
         var sequence = room.Sequence + 1;
         var post = new Post
         {
@@ -82,7 +82,7 @@ internal sealed partial class RoomGrain
             memory.Put(post, null);
             RatesOf(memory, author, now).Enqueue(now);
             return RoomJson.Message(post, caller, 0, status: 201);
-        }, files);
+        }, fileSteps);
     });
 
     public Task<CommunityReply> EditAsync(CommunityCaller caller, long id, PostDraft draft) => ChangeAsync(async room =>
@@ -100,7 +100,7 @@ internal sealed partial class RoomGrain
             return CommunityReply.Text(400, "The message's signature is not its author's");
         var now = Now;
         var changes = new CommunityChanges();
-        var (attached, files) = await AttachAsync(changes, draft.Files, author, id, now, permanent: room.Pins.ContainsKey(id));
+        var (attached, fileSteps) = await AttachAsync(changes, draft.Files, author, id, now, permanent: room.Pins.ContainsKey(id));
         var sequence = room.Sequence + 1;
         var post = before with { Data = draft.Data, Signature = draft.Signature, Edited = now, Changed = sequence, Files = [.. before.Files, .. attached] };
         SetPost(changes, post);
@@ -110,7 +110,7 @@ internal sealed partial class RoomGrain
             memory.Sequence = sequence;
             memory.Put(post, before);
             return CommunityReply.Done;
-        }, files);
+        }, fileSteps);
     });
 
     public Task<CommunityReply> DeleteAsync(CommunityCaller caller, long id) => ChangeAsync(async room =>
@@ -227,13 +227,13 @@ internal sealed partial class RoomGrain
         var pin = new PinRecord(Now, by);
         var record = room.Record! with { InfoUpdates = room.Record.InfoUpdates + 1 };
         var changes = SetInfo(new(), record).Set(PinTable, RoomMemory.Name(id), Records.Pack(pin, CommunityJson.Default.PinRecord));
-        var files = await SetExpiriesAsync(changes, post.Files, _ => null);
+        var fileSteps = await SetExpiriesAsync(changes, post.Files, _ => null);
         return new RoomStep(changes, memory =>
         {
             memory.Pins[id] = pin;
             memory.Record = record;
             return RoomJson.InfoUpdates(record.InfoUpdates);
-        }, files);
+        }, fileSteps);
     });
 
     public Task<CommunityReply> UnpinAsync(CommunityCaller caller, long? id) => ChangeAsync(async room =>
@@ -247,12 +247,12 @@ internal sealed partial class RoomGrain
             return RoomJson.Unpinned(id is null ? 0 : null, room.Record!.InfoUpdates);
         var record = room.Record! with { InfoUpdates = room.Record.InfoUpdates + unpinned.Length };
         var changes = SetInfo(new(), record);
-        List<FileStep> files = [];
+        List<FileStep> fileSteps = [];
         foreach (var pinned in unpinned)
         {
             changes.Remove(PinTable, RoomMemory.Name(pinned));
             if (await FindPostAsync(room, pinned) is { } post)
-                files.AddRange(await SetExpiriesAsync(changes, post.Files, file => file.Uploaded + AttachedLifetime));
+                fileSteps.AddRange(await SetExpiriesAsync(changes, post.Files, file => file.Uploaded + AttachedLifetime));
         }
 
         return new RoomStep(changes, memory =>
@@ -261,7 +261,7 @@ internal sealed partial class RoomGrain
                 memory.Pins.Remove(pinned);
             memory.Record = record;
             return RoomJson.Unpinned(id is null ? unpinned.Length : null, record.InfoUpdates, done: true);
-        }, files);
+        }, fileSteps);
     });
 
     private static string AuthorIndex(string author) => "by:" + author;
@@ -314,7 +314,7 @@ internal sealed partial class RoomGrain
         var (now, sequence, record) = (Now, room.Sequence, room.Record!);
         var changes = new CommunityChanges();
         List<(Post Before, Post After)> deleted = [];
-        List<FileStep> files = [];
+        List<FileStep> fileSteps = [];
         foreach (var post in posts)
         {
             var name = RoomMemory.Name(post.Id);
@@ -339,7 +339,7 @@ internal sealed partial class RoomGrain
                 record = record with { InfoUpdates = record.InfoUpdates + 1 };
             }
 
-            files.AddRange(await SetExpiriesAsync(changes, post.Files, _ => now));
+            fileSteps.AddRange(await SetExpiriesAsync(changes, post.Files, _ => now));
             deleted.Add((post, tombstone));
         }
 
@@ -357,7 +357,7 @@ internal sealed partial class RoomGrain
             }
 
             return CommunityReply.Done;
-        }, files);
+        }, fileSteps);
     }
 
     private async ValueTask<Post?> FindPostAsync(RoomMemory room, long id) =>

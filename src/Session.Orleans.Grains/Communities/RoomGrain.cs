@@ -7,6 +7,8 @@ using Microsoft.Extensions.Options;
 using Orleans.Placement;
 using Session.Orleans.Contracts.Communities;
 using Session.Orleans.Grains.Mailboxes;
+using Session.Orleans.Grains.Placement;
+using Session.Orleans.Storage.Blobs;
 using Session.Orleans.Storage.Communities;
 
 namespace Session.Orleans.Grains.Communities;
@@ -16,10 +18,10 @@ namespace Session.Orleans.Grains.Communities;
 /// another activation has written meanwhile, possible for a moment after a silo died, the commit is refused, the room read again and the change
 /// computed anew.
 /// </summary>
-[GrainType("room"), HashBasedPlacement, Reentrant]
+[GrainType("room"), HashBasedPlacement, Reentrant, PrefersRole(SiloRole.Silo)]
 [SuppressMessage("Design", "CA1001", Justification = "The semaphore holds nothing to dispose of, and a call that is late may still ask it.")]
 internal sealed partial class RoomGrain(
-    ICommunityStore store, ClusterChanges cluster, IOptions<CommunityOptions> options, TimeProvider time, ILogger<RoomGrain> logger)
+    ICommunityStore store, RoomFiles files, ClusterChanges cluster, IOptions<CommunityOptions> options, GrainsMetrics metrics, TimeProvider time, ILogger<RoomGrain> logger)
     : Grain, IRoomGrain
 {
     private const string RoomTable = "room", MemberTable = "members", PinTable = "pins", ScheduleTable = "schedule", PostTable = "posts", FileTable = "files";
@@ -39,6 +41,7 @@ internal sealed partial class RoomGrain(
     private Task<RoomMemory>? _loading;
     private RoomMemory? _room;
     private int _generation;
+    private long _epoch;
     private CommunityScope _scope;
 
     private double Now => time.GetUtcNow().ToUnixTimeMilliseconds() / 1000.0;
@@ -46,6 +49,7 @@ internal sealed partial class RoomGrain(
     public override Task OnActivateAsync(CancellationToken cancellationToken)
     {
         _scope = CommunityScope.Room(this.GetPrimaryKeyString());
+        _epoch = cluster.StoreEpoch;
         return Task.CompletedTask;
     }
 
@@ -100,14 +104,14 @@ internal sealed partial class RoomGrain(
                 changes.DropTable(table);
             foreach (var index in (string[])[UpdateIndex, LiveIndex, ActiveIndex, ExpiryIndex])
                 changes.DropIndex(index);
-            var files = await FilesToRemoveAsync();
+            var ended = await FilesToRemoveAsync();
             return new RoomStep(changes, _ =>
             {
                 removed = true;
                 Forget();
                 _active = [];
                 return CommunityReply.Done;
-            }, files);
+            }, ended);
         }, mustExist: false);
         return removed;
     }
@@ -150,7 +154,7 @@ internal sealed partial class RoomGrain(
             return CommunityReply.AdminRequired;
         var record = room.Record!;
         var changes = new CommunityChanges();
-        List<FileStep> files = [];
+        List<FileStep> images = [];
         var changed = record with
         {
             Read = change.Read ?? record.Read,
@@ -166,9 +170,9 @@ internal sealed partial class RoomGrain(
         {
             if (await FindFileAsync(image) is not { } file || !file.IsLive(Now))
                 return CommunityReply.Text(406, "Not Acceptable");
-            files.Add(SetExpiry(changes, image, file, null));
+            images.Add(SetExpiry(changes, image, file, null));
             if (record.Image is { } old && await FindFileAsync(old) is { } oldFile)
-                files.Add(SetExpiry(changes, old, oldFile, Now));
+                images.Add(SetExpiry(changes, old, oldFile, Now));
             changed = changed with { Image = image, InfoUpdates = changed.InfoUpdates + 1 };
         }
 
@@ -176,7 +180,7 @@ internal sealed partial class RoomGrain(
         {
             memory.Record = changed;
             return RoomJson.InfoUpdates(changed.InfoUpdates);
-        }, files);
+        }, images);
     });
 
     public async Task<long?> GlobalModeratorsChangedAsync()
@@ -199,8 +203,13 @@ internal sealed partial class RoomGrain(
     /// <summary>The frame of all changes.</summary>
     private async Task<CommunityReply> ChangeAsync(Func<RoomMemory, ValueTask<RoomStep>> compute, bool mustExist = true)
     {
+        var (startedAt, status) = (metrics.Now, 503);
         if (!await _turn.WaitAsync(TurnLimit))
-            return CommunityReply.Text(503, "Server busy, try again later");
+        {
+            metrics.Room(status, startedAt);
+            return CommunityReply.Text(status, "Server busy, try again later");
+        }
+
         using var span = GrainsTelemetry.Source.StartInGrain(GrainsTelemetry.RoomSpan);
         try
         {
@@ -208,16 +217,20 @@ internal sealed partial class RoomGrain(
             {
                 var room = await LoadedAsync(checkVersion: attempt == 0);
                 await RunScheduleAsync(room);
-                if (room.Record is null && mustExist)
-                    return CommunityReply.NotFound;
-                var step = await compute(room);
+                var step = room.Record is null && mustExist ? CommunityReply.NotFound : await compute(room);
                 if (step.Changes is null)
-                    return step.Reply!;
+                {
+                    status = step.Reply!.Status;
+                    return step.Reply;
+                }
+
+                await PrepareAsync(step.Files);
                 if (await store.CommitAsync(_scope, room.Version, step.Changes) is { } version)
                 {
                     room.Version = version;
                     var reply = step.Apply!(room);
                     await ApplyAsync(step.Files);
+                    status = reply.Status;
                     return reply;
                 }
 
@@ -226,7 +239,7 @@ internal sealed partial class RoomGrain(
 
             throw new CommunityStoreException("Another activation of the room kept writing.");
         }
-        catch (Exception exception) when (exception is CommunityStoreException or OperationCanceledException)
+        catch (Exception exception) when (exception is CommunityStoreException or BlobScheduleException or OperationCanceledException)
         {
             Forget(); // what was written is unknown
             span?.SetStatus(ActivityStatusCode.Error).SetTag("error.type", exception.GetType().Name);
@@ -235,6 +248,7 @@ internal sealed partial class RoomGrain(
         finally
         {
             _turn.Release();
+            metrics.Room(status, startedAt);
         }
     }
 
@@ -250,6 +264,14 @@ internal sealed partial class RoomGrain(
 
     private async ValueTask<RoomMemory> LoadedAsync(bool checkVersion)
     {
+        if (_epoch != cluster.StoreEpoch)
+        {
+            // The store was replaced: what is known of the room and its users is of no use.
+            _epoch = cluster.StoreEpoch;
+            Forget();
+            _rates.Clear();
+        }
+
         if (checkVersion && cluster.AreRecent && _room is { } known && await store.GetVersionAsync(_scope) != known.Version && ReferenceEquals(known, _room))
             Forget();
         if (_room is { } room)
@@ -371,7 +393,7 @@ internal sealed partial class RoomGrain(
     [LoggerMessage(EventId = 2301, Level = LogLevel.Warning, Message = "The activity of a room's users could not be stored")]
     private partial void LogActivityFailed(Exception exception);
 
-    [LoggerMessage(EventId = 2302, Level = LogLevel.Warning, Message = "The bytes of a room's file could not be changed; they end by themselves")]
+    [LoggerMessage(EventId = 2302, Level = LogLevel.Warning, Message = "The bytes of a room's file could not be changed; they stay longer than they must")]
     private partial void LogFileFailed(Exception exception);
 
     /// <summary>What a change wants: a reply alone, or changes and what becomes of the memory when they are confirmed.</summary>

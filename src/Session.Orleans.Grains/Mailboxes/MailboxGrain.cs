@@ -3,6 +3,7 @@ using System.Diagnostics;
 using System.Diagnostics.CodeAnalysis;
 using Microsoft.Extensions.Logging;
 using Orleans.Placement;
+using Session.Orleans.Grains.Placement;
 using Session.Orleans.Protocol.StorageRpc;
 using Session.Orleans.Storage;
 
@@ -13,10 +14,10 @@ namespace Session.Orleans.Grains.Mailboxes;
 /// (<see cref="MailboxGrains"/>); so the order is kept here: changes take turns, and what is in memory is only touched under a lock.
 /// Placed by hash, which spreads mailboxes evenly over the silos, whichever gateway they are first asked for at.
 /// </summary>
-[GrainType("mailbox"), HashBasedPlacement]
+[GrainType("mailbox"), HashBasedPlacement, PrefersRole(SiloRole.Silo)]
 [SuppressMessage("Design", "CA1001", Justification = "The semaphore holds nothing to dispose of, and a late direct call may still ask it.")]
 internal sealed partial class MailboxGrain(
-    IMailboxStore store, MailboxGrains mailboxes, ClusterChanges cluster, TimeProvider time, ILogger<MailboxGrain> logger) : Grain, IMailboxGrain
+    IMailboxStore store, MailboxGrains mailboxes, ClusterChanges cluster, GrainsMetrics metrics, TimeProvider time, ILogger<MailboxGrain> logger) : Grain, IMailboxGrain
 {
     // Swept messages leave the store by themselves; only their lines in its index have to be taken out, and that can wait for company.
     private const int PruneBatch = 64;
@@ -75,20 +76,23 @@ internal sealed partial class MailboxGrain(
 
     public async ValueTask<StoreReceipt> StoreAsync(MessageToStore message, CancellationToken cancellationToken)
     {
+        var startedAt = metrics.Now;
         if (!await EnterAsync(cancellationToken))
             return await mailboxes.Reference(_account).StoreAsync(message, cancellationToken);
-        using var activity = StartActivity("store");
+        using var activity = StartActivity("store", message.Namespace);
+        var outcome = MailboxOutcome.Done;
         try
         {
             var index = await GetIndexAsync(cancellationToken);
             if (!message.Subaccount.IsEmpty && index.IsRevoked(message.Subaccount.Span))
-                return new(MailboxOutcome.Revoked, false, 0);
+                return new(outcome = MailboxOutcome.Revoked, false, 0);
 
             var replaced = Namespaces.IsPublicOutbox(message.Namespace) ? OthersThan(message, index) : [];
             var stored = new NewMessage(message.Hash, message.Namespace, message.Timestamp, message.Expiry, MissingAfter(message, index));
             var result = await store.AppendAsync(_account, stored, message.Data, replaced, cancellationToken);
             if (!TryApply(index, result.Version, () => index.Stored(stored, message.Data.Length, result, replaced)))
                 await StoredBesideAnotherAsync(message, result, cancellationToken);
+            metrics.Removed(replaced.Length, "replaced");
             if (_watchers is not null && !result.AlreadyStored)
                 _watchers.Tell(_account, message);
 
@@ -97,7 +101,7 @@ internal sealed partial class MailboxGrain(
         }
         catch (MailboxStoreException exception)
         {
-            return new(StoreFailed(activity, exception), false, 0);
+            return new(outcome = StoreFailed(activity, exception), false, 0);
         }
         catch (OperationCanceledException)
         {
@@ -107,6 +111,7 @@ internal sealed partial class MailboxGrain(
         finally
         {
             _turn.Release();
+            Ended(activity, "store", outcome, startedAt);
         }
     }
 
@@ -162,24 +167,25 @@ internal sealed partial class MailboxGrain(
         {
             if (_index is null || _epoch != cluster.StoreEpoch)
                 return false;
-            _index.Sweep(Now);
+            metrics.Expired(_index.Sweep(Now));
             if ((!request.Subaccount.IsEmpty && _index.IsRevoked(request.Subaccount.Span))
                 || !_index.Select(request.Namespace, request.After, request.MaxCount, request.MaxSize, request.Member, out _).IsEmpty)
                 return false;
         }
 
-        StartActivity("retrieve")?.Dispose();
+        StartActivity("retrieve", request.Namespace)?.Dispose();
         return true;
     }
 
     private async ValueTask<MessagePage> RetrieveFromStoreAsync(PageRequest request, CancellationToken cancellationToken)
     {
-        using var activity = StartActivity("retrieve");
+        using var activity = StartActivity("retrieve", request.Namespace);
+        var (startedAt, outcome) = (metrics.Now, MailboxOutcome.Done);
         try
         {
             var index = await GetIndexAsync(cancellationToken);
             if (!request.Subaccount.IsEmpty && index.IsRevoked(request.Subaccount.Span))
-                return MessagePage.Empty with { Outcome = MailboxOutcome.Revoked };
+                return MessagePage.Empty with { Outcome = outcome = MailboxOutcome.Revoked };
 
             MessageEntry[] entries;
             bool more;
@@ -201,7 +207,11 @@ internal sealed partial class MailboxGrain(
         }
         catch (MailboxStoreException exception)
         {
-            return MessagePage.Empty with { Outcome = StoreFailed(activity, exception) };
+            return MessagePage.Empty with { Outcome = outcome = StoreFailed(activity, exception) };
+        }
+        finally
+        {
+            Ended(activity, "retrieve", outcome, startedAt);
         }
     }
 
@@ -223,6 +233,7 @@ internal sealed partial class MailboxGrain(
                 index.Removed([.. removed.Select(entry => entry.Hash)]);
                 index.Version = result.Version.After;
             });
+            metrics.Removed(removed.Length, "deleted");
             return new(MailboxOutcome.Done, [.. removed.Select(ToInfo)], []);
         },
         MailboxChange.None,
@@ -273,16 +284,21 @@ internal sealed partial class MailboxGrain(
         if (_closed)
             return await mailboxes.Reference(_account).FindAsync(selection, cancellationToken);
         using var activity = StartActivity("find");
+        var (startedAt, outcome) = (metrics.Now, MailboxOutcome.Done);
         try
         {
             var index = await GetIndexAsync(cancellationToken);
             return IsRevoked(index, selection)
-                ? MailboxChange.None(MailboxOutcome.Revoked)
+                ? MailboxChange.None(outcome = MailboxOutcome.Revoked)
                 : new(MailboxOutcome.Done, [.. Select(index, selection).Where(entry => MailboxIndex.Sees(selection.Member, entry)).Select(ToInfo)], []);
         }
         catch (MailboxStoreException exception)
         {
-            return MailboxChange.None(StoreFailed(activity, exception));
+            return MailboxChange.None(outcome = StoreFailed(activity, exception));
+        }
+        finally
+        {
+            Ended(activity, "find", outcome, startedAt);
         }
     }
 
@@ -319,16 +335,18 @@ internal sealed partial class MailboxGrain(
         string method, Func<ValueTask<T>> change, Func<MailboxOutcome, T> failed, Func<IMailboxGrain, ValueTask<T>> elsewhere,
         CancellationToken cancellationToken)
     {
+        var startedAt = metrics.Now;
         if (!await EnterAsync(cancellationToken))
             return await elsewhere(mailboxes.Reference(_account));
         using var activity = StartActivity(method);
+        var outcome = MailboxOutcome.Done;
         try
         {
             return await change();
         }
         catch (MailboxStoreException exception)
         {
-            return failed(StoreFailed(activity, exception));
+            return failed(outcome = StoreFailed(activity, exception));
         }
         catch (OperationCanceledException)
         {
@@ -338,6 +356,7 @@ internal sealed partial class MailboxGrain(
         finally
         {
             _turn.Release();
+            Ended(activity, method, outcome, startedAt);
         }
     }
 
@@ -421,7 +440,7 @@ internal sealed partial class MailboxGrain(
                     Forget();
                 if (_index is { } index)
                 {
-                    index.Sweep(Now);
+                    metrics.Expired(index.Sweep(Now));
                     return index;
                 }
 
@@ -449,6 +468,7 @@ internal sealed partial class MailboxGrain(
                 {
                     _index = new(snapshot);
                     _epoch = epoch;
+                    _loading = null; // nobody needs it any more, and there are many mailboxes
                     return;
                 }
             }
@@ -493,8 +513,20 @@ internal sealed partial class MailboxGrain(
         return MailboxOutcome.StoreFailed;
     }
 
-    private static Activity? StartActivity(string method) =>
-        GrainsTelemetry.Source.StartInGrain(GrainsTelemetry.MailboxSpan)?.SetTag(GrainsTelemetry.Method, method);
+    private static Activity? StartActivity(string method, short? @namespace = null)
+    {
+        var activity = GrainsTelemetry.Source.StartInGrain(GrainsTelemetry.MailboxSpan);
+        if (activity is { IsAllDataRequested: true })
+            activity.SetTag(GrainsTelemetry.Method, method).SetTag(GrainsTelemetry.Namespace, @namespace is { } one ? NamespaceClass.Of(one) : null);
+        return activity;
+    }
+
+    /// <summary>Tells how an operation ended, while its span is current, so that the figure can point to it. A change that a revocation refused is told as done.</summary>
+    private void Ended(Activity? activity, string method, MailboxOutcome outcome, long startedAt)
+    {
+        activity?.SetTag(GrainsTelemetry.Result, outcome is MailboxOutcome.Done ? "ok" : outcome is MailboxOutcome.Revoked ? "revoked" : "failed");
+        metrics.Mailbox(method, outcome, startedAt);
+    }
 
     [LoggerMessage(EventId = 2101, Level = LogLevel.Error, Message = "The store did not confirm an operation of a mailbox")]
     private partial void LogStoreFailed(Exception exception);

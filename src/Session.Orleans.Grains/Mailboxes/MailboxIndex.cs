@@ -13,8 +13,8 @@ internal sealed class MailboxIndex
     private const int TableThreshold = 128;
 
     private readonly Dictionary<short, List<MessageEntry>> _namespaces = [];
-    private readonly List<MessageHash> _swept = [];
-    private readonly List<RevokedToken> _revoked;
+    private readonly RevokedToken[] _revoked;
+    private List<MessageHash>? _swept; // null until something has expired: many mailboxes see nothing expire while they are active
     private Dictionary<MessageHash, (short Namespace, long Sequence)>? _table;
     private long _earliestExpiry = long.MaxValue;
     private bool _someMiss; // true once any message has been missed by any member
@@ -23,6 +23,9 @@ internal sealed class MailboxIndex
     {
         Version = snapshot.Version;
         _revoked = [.. snapshot.Revoked];
+        // Lists that grow by doubling would hold up to twice the memory, and most mailboxes that are active are only read.
+        foreach (var (@namespace, count) in snapshot.Messages.CountBy(entry => entry.Namespace))
+            _namespaces[@namespace] = new(count);
         foreach (var entry in snapshot.Messages)
             Add(entry);
     }
@@ -34,13 +37,13 @@ internal sealed class MailboxIndex
     public int Count { get; private set; }
 
     /// <summary>Messages that a sweep has ended and that the store's index may still name.</summary>
-    public int SweptCount => _swept.Count;
+    public int SweptCount => _swept?.Count ?? 0;
 
     /// <summary>Takes the swept messages over, for the store to prune.</summary>
     public MessageHash[] TakeSwept()
     {
-        var swept = _swept.ToArray();
-        _swept.Clear();
+        MessageHash[] swept = [.. _swept ?? []];
+        _swept = null;
         return swept;
     }
 
@@ -57,12 +60,14 @@ internal sealed class MailboxIndex
     }
 
     /// <summary>
-    /// Drops what the latest sweep has ended. Costs one comparison unless something has expired.
+    /// Drops what the latest sweep has ended, and tells how much that was. Costs one comparison unless something has expired.
     /// </summary>
-    public void Sweep(long now)
+    public int Sweep(long now)
     {
         if (!MessageLifetime.IsSwept(_earliestExpiry, now))
-            return;
+            return 0;
+        var swept = _swept ??= [];
+        var before = swept.Count;
         _earliestExpiry = long.MaxValue;
         foreach (var (@namespace, entries) in _namespaces)
         {
@@ -75,12 +80,14 @@ internal sealed class MailboxIndex
                 }
 
                 Forget(entry.Hash);
-                _swept.Add(entry.Hash);
+                swept.Add(entry.Hash);
                 return true;
             });
             if (entries.Count == 0)
                 _namespaces.Remove(@namespace);
         }
+
+        return swept.Count - before;
     }
 
     /// <summary>The message with this hash.</summary>

@@ -1,12 +1,13 @@
 using System.Collections.Immutable;
 using Microsoft.Extensions.Options;
 using Session.Orleans.Grains.Network;
+using Session.Orleans.Grains.Placement;
 using Session.Orleans.Protocol.Names;
 
 namespace Session.Orleans.Grains.Names;
 
 /// <summary>The rules of names (names.md, 6), with signatures in place of coins (names.md, 8).</summary>
-[GrainType("name")]
+[GrainType("name"), PrefersRole(SiloRole.Silo)]
 internal sealed class NameGrain(
     [PersistentState("name", NameGrain.StorageName)] IPersistentState<NameGrainState> storage,
     NetworkViewSource views, IOptions<NameOptions> options, IOptions<NetworkOptions> network) : Grain, INameGrain

@@ -1,5 +1,4 @@
 using System.ComponentModel.DataAnnotations;
-using Microsoft.Extensions.Options;
 
 namespace Session.Orleans.Grains.Names;
 
@@ -23,6 +22,3 @@ public sealed class NameOptions
     /// <summary>True for a test network's terms of domains, 720 blocks instead of a year; false for the real ones.</summary>
     public bool ShortTerms { get; set; } = true;
 }
-
-[OptionsValidator]
-internal sealed partial class NameOptionsValidator : IValidateOptions<NameOptions>;

@@ -1,9 +1,10 @@
 using System.Collections.Immutable;
 using Microsoft.Extensions.Options;
+using Session.Orleans.Grains.Placement;
 
 namespace Session.Orleans.Grains.Names;
 
-[GrainType("name-owner")]
+[GrainType("name-owner"), PrefersRole(SiloRole.Silo)]
 internal sealed class NameOwnerGrain(
     [PersistentState("owner", NameGrain.StorageName)] IPersistentState<NameOwnerState> storage, IOptions<NameOptions> options, TimeProvider time) : Grain, INameOwnerGrain
 {

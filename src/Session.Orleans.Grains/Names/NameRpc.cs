@@ -8,7 +8,7 @@ using Session.Orleans.Protocol.Names;
 namespace Session.Orleans.Grains.Names;
 
 /// <summary>The name methods of the chain's JSON-RPC (names.md, 7 and 8), for the seed node and, of <c>ons_resolve</c>, for every service node.</summary>
-public sealed class NameRpc(IGrainFactory grains, NetworkViewSource views)
+public sealed class NameRpc(IGrainFactory grains, NetworkViewSource views, GrainsMetrics metrics)
 {
     private const int MostHashes = 256;
     private const int MostTypes = 8;
@@ -24,6 +24,14 @@ public sealed class NameRpc(IGrainFactory grains, NetworkViewSource views)
     /// <param name="method">Its name.</param>
     /// <param name="parameters">Its parameters; undefined if there are none.</param>
     public async Task<NameAnswer> AnswerAsync(string method, JsonElement parameters)
+    {
+        var answer = await ExecuteAsync(method, parameters);
+        if (Canonical(method) is not "ons_resolve") // which tells for itself
+            metrics.Name(Canonical(method)["ons_".Length..], answer.Code == 0);
+        return answer;
+    }
+
+    private async Task<NameAnswer> ExecuteAsync(string method, JsonElement parameters)
     {
         try
         {
@@ -48,6 +56,13 @@ public sealed class NameRpc(IGrainFactory grains, NetworkViewSource views)
     /// <summary>The current value of a name, in two members, or an empty object if there is none (names.md, 7).</summary>
     /// <param name="parameters">An object with <c>type</c> and <c>name_hash</c>.</param>
     public async ValueTask<NameAnswer> ResolveAsync(JsonElement parameters)
+    {
+        var answer = await FindAsync(parameters);
+        metrics.Name("resolve", answer.Code == 0);
+        return answer;
+    }
+
+    private async ValueTask<NameAnswer> FindAsync(JsonElement parameters)
     {
         if (parameters.ValueKind is not JsonValueKind.Object || !parameters.TryGetProperty("type", out var given) || given.ValueKind is not JsonValueKind.Number
             || !given.TryGetInt32(out var number) || !NameTypes.TryParse(number, out var type))

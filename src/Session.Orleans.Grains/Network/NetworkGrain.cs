@@ -5,10 +5,11 @@ using Microsoft.Extensions.Options;
 using Orleans.Utilities;
 using Session.Orleans.Chain.Blocks;
 using Session.Orleans.Chain.Operations;
+using Session.Orleans.Grains.Placement;
 
 namespace Session.Orleans.Grains.Network;
 
-[GrainType("network")]
+[GrainType("network"), PrefersRole(SiloRole.Silo)]
 internal sealed partial class NetworkGrain(
     [PersistentState("network", NetworkGrain.StorageName)] IPersistentState<NetworkGrainState> storage,
     NetworkKeys keys, IOptions<NetworkOptions> options, TimeProvider time, ILogger<NetworkGrain> logger) : Grain, INetworkGrain

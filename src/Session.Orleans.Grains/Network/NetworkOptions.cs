@@ -1,5 +1,4 @@
 using System.ComponentModel.DataAnnotations;
-using Microsoft.Extensions.Options;
 
 namespace Session.Orleans.Grains.Network;
 
@@ -63,7 +62,3 @@ public sealed class NetworkOptions
     [Range(1, 65535 - (2 * MaxNodes), ErrorMessage = "Network:NodePortBase must be between 1 and 64535.")]
     public int NodePortBase { get; set; } = 22100;
 }
-
-/// <summary>Checks the annotations of <see cref="NetworkOptions"/> at start.</summary>
-[OptionsValidator]
-internal sealed partial class NetworkOptionsValidator : IValidateOptions<NetworkOptions>;

@@ -11,7 +11,7 @@ namespace Session.Orleans.Grains.Network;
 /// </summary>
 internal sealed partial class NetworkViewUpdater(
     IGrainFactory grains, NetworkViewSource source, NetworkKeys keys, IOptions<NetworkOptions> options,
-    ClusterChanges cluster, IHostApplicationLifetime lifetime, TimeProvider time, ILogger<NetworkViewUpdater> logger) : BackgroundService, INetworkObserver
+    ClusterChanges cluster, IHostApplicationLifetime lifetime, NetworkMetrics metrics, TimeProvider time, ILogger<NetworkViewUpdater> logger) : BackgroundService, INetworkObserver
 {
     // A grain that has just moved to another silo knows no observers: until they renew, they hear of nothing.
     private static readonly TimeSpan RenewPeriod = TimeSpan.FromSeconds(1);
@@ -43,12 +43,14 @@ internal sealed partial class NetworkViewUpdater(
             {
                 LogPlanRefused(exception.Message);
                 source.Fail(exception);
-                lifetime.StopApplication();
+                // Not before the start is over: one that is stopped in the middle is logged as a failure by all who take part in it.
+                _ = lifetime.ApplicationStarted.Register(lifetime.StopApplication);
                 return;
             }
             catch (Exception exception) when (exception is not OperationCanceledException)
             {
                 // The silo that ran the network grain may just have died; the next call activates it elsewhere.
+                metrics.Failed();
                 LogRenewFailed(exception);
                 pause = RetryPeriod;
             }
@@ -62,8 +64,10 @@ internal sealed partial class NetworkViewUpdater(
 
     private void Offer(NetworkState state)
     {
-        if (source.Offer(state, (next, previous) => NetworkView.Create(next, previous, keys, options.Value, grains, time.GetUtcNow())))
-            cluster.StoreEpoch = source.Current!.State.StoreEpoch;
+        if (!source.Offer(state, (next, previous) => NetworkView.Create(next, previous, keys, options.Value, grains, time.GetUtcNow())))
+            return;
+        cluster.StoreEpoch = source.Current!.State.StoreEpoch;
+        metrics.Changed();
     }
 
     [LoggerMessage(EventId = 2011, Level = LogLevel.Critical, Message = "{Reason}")]

@@ -1,7 +1,6 @@
 using System.ComponentModel.DataAnnotations;
 using System.Globalization;
 using System.Net;
-using Microsoft.Extensions.Options;
 
 namespace Session.Orleans.Grains.ServiceNodes;
 
@@ -40,7 +39,3 @@ public sealed class ServerRelayOptions
     [Range(1024, 64 * 1024 * 1024, ErrorMessage = "ServerRelay:MaxReplyBytes must be between 1 KiB and 64 MiB.")]
     public int MaxReplyBytes { get; set; } = 12 * 1024 * 1024;
 }
-
-/// <summary>Checks the annotations of <see cref="ServerRelayOptions"/> at start.</summary>
-[OptionsValidator]
-internal sealed partial class ServerRelayOptionsValidator : IValidateOptions<ServerRelayOptions>;

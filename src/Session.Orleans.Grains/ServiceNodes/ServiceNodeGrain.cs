@@ -1,7 +1,11 @@
 using System.Diagnostics;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
 using Orleans.Placement;
 using Session.Orleans.Grains.Network;
+using Session.Orleans.Grains.Placement;
 using Session.Orleans.Protocol.Onion;
 
 namespace Session.Orleans.Grains.ServiceNodes;
@@ -11,22 +15,27 @@ namespace Session.Orleans.Grains.ServiceNodes;
 /// that any interleaving is safe, and any thread (<see cref="ServiceNodeCalls"/>). Placed by hash: the default prefers the silo that calls first, and the few nodes there are would all stay
 /// on the silo that started first.
 /// </summary>
-[GrainType("service-node"), Reentrant, HashBasedPlacement]
+[GrainType("service-node"), Reentrant, HashBasedPlacement, PrefersRole(SiloRole.Gateway)]
 internal sealed partial class ServiceNodeGrain(
-    NetworkViewSource views, ServiceNodeCalls nodes, StorageRpcService storageRpc, ServerRelay serverRelay, TimeProvider time,
+    NetworkViewSource views, ServiceNodeCalls nodes, StorageRpcService storageRpc, ServerRelay serverRelay, GrainsMetrics metrics, IOptions<TelemetryOptions> telemetry, TimeProvider time,
     ILogger<ServiceNodeGrain> logger)
     : Grain, IServiceNodeGrain
 {
     /// <summary>How long a node waits for the next one (onion-requests.md, 7).</summary>
     private static readonly TimeSpan HopLimit = TimeSpan.FromSeconds(30);
 
+    // Then it is better to say that the node is not ready.
+    private static readonly TimeSpan ViewLimit = TimeSpan.FromSeconds(5);
+
     private Ed25519PublicKey _key;
 
-    public override Task OnActivateAsync(CancellationToken cancellationToken)
+    public override async Task OnActivateAsync(CancellationToken cancellationToken)
     {
         _key = Ed25519PublicKey.ParseHex(this.GetPrimaryKeyString());
+        // A silo that has just started does not know the network yet. It will in a moment, and until then its nodes would refuse what others send them.
+        await views.WaitForFirstAsync(cancellationToken).WaitAsync(ViewLimit, time, cancellationToken)
+            .ConfigureAwait(ConfigureAwaitOptions.ContinueOnCapturedContext | ConfigureAwaitOptions.SuppressThrowing);
         nodes.Local.Activated(_key, this);
-        return Task.CompletedTask;
     }
 
     public override Task OnDeactivateAsync(DeactivationReason reason, CancellationToken cancellationToken)
@@ -56,32 +65,38 @@ internal sealed partial class ServiceNodeGrain(
 
         // The guard is told 0 or what the client pretends and never refuses; the others count from 1 (onion-requests.md, 4).
         var number = Math.Max(request.Number, 1);
-        using var activity = StartActivity(view, self, number);
-        if (number > OnionEnvelope.MaxHopNumber && !request.IsGuard)
-            return Ended(activity, "refused", NodeReply.Text(400, "onion request max path length exceeded"));
-
-        if (!OnionLayer.TryOpen(self.Keys.X25519, request.EphemeralKey, request.Cipher, request.Ciphertext.Span, out var plaintext, out var key))
-            return Ended(activity, "invalid", NodeReply.Text(400, "Invalid ciphertext"));
-        if (!OnionInstruction.TryParse(plaintext, out var instruction))
-            return Ended(activity, "invalid", SealError(key, 400, "Invalid json"));
-
-        switch (instruction)
+        var hop = new Hop(metrics, number, StartActivity(view, self, number));
+        try
         {
-            case OnionInstruction.ToNode next:
-                activity?.SetTag(GrainsTelemetry.Instruction, "node");
-                return Ended(activity, null, await ForwardAsync(view, self, next, number, cancellationToken));
-            case OnionInstruction.ToServer server:
-                if (!server.IsAllowed || !serverRelay.IsAllowed(server))
-                    return Ended(activity, "server", SealError(key, 400, "Invalid url"));
-                activity?.SetTag(GrainsTelemetry.Instruction, "server");
-                return Ended(activity, null, await serverRelay.PostAsync(server, cancellationToken));
-            case OnionInstruction.ToDestination destination:
-                activity?.SetTag(GrainsTelemetry.Instruction, "destination");
-                var reply = await storageRpc.ExecuteAsync(self, view, destination.Request, cancellationToken);
-                return Ended(activity, null, new(
-                    200, OnionReply.Seal(key, reply.Status, reply.Body.Span, reply.IsJson, destination.Json, destination.Base64), IsJson: false));
-            default:
-                throw new UnreachableException();
+            if (number > OnionEnvelope.MaxHopNumber && !request.IsGuard)
+                return hop.Ended("refused", NodeReply.Text(400, "onion request max path length exceeded"));
+
+            // Where it lies, and so at every hop: one buffer serves the request from the client to its destination.
+            if (!OnionLayer.TryOpenInPlace(
+                self.Keys.X25519, request.EphemeralKey, request.Cipher, MemoryMarshal.AsMemory(request.Ciphertext), out var plaintext, out var key))
+                return hop.Ended("invalid", NodeReply.Text(400, "Invalid ciphertext"));
+            if (!OnionInstruction.TryParse(plaintext, out var instruction))
+                return hop.Ended("invalid", SealError(key, 400, "Invalid json"));
+
+            switch (instruction)
+            {
+                case OnionInstruction.ToNode next:
+                    var reply = await ForwardAsync(view, self, next, number, cancellationToken);
+                    return hop.Ended("node", reply);
+                case OnionInstruction.ToServer server:
+                    var answer = server.IsAllowed && serverRelay.IsAllowed(server)
+                        ? await serverRelay.PostAsync(server, cancellationToken) : SealError(key, 400, "Invalid url");
+                    return hop.Ended("server", answer);
+                case OnionInstruction.ToDestination destination:
+                    var result = await storageRpc.ExecuteAsync(self, view, destination, key, cancellationToken);
+                    return hop.Ended("destination", result);
+                default:
+                    throw new UnreachableException();
+            }
+        }
+        finally
+        {
+            hop.End();
         }
     }
 
@@ -110,11 +125,12 @@ internal sealed partial class ServiceNodeGrain(
         return faults.At(node.Index)?.Strikes(FaultKind.CorruptReply) ?? false ? NodeReply.Text(500, "Invalid response from snode") : reply;
     }
 
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<NodeReply> ForwardAsync(ServiceNode node, RelayRequest request, CancellationToken cancellationToken)
     {
         try
         {
-            var reply = await nodes.To(node).RelayAsync(request, cancellationToken);
+            var reply = await nodes.RelayAsync(node, request, cancellationToken);
             return Crosses(reply.Status) ? reply : reply with { Status = 500 };
         }
         catch (Exception exception) when (exception is TimeoutException or OrleansMessageRejectionException or SiloUnavailableException)
@@ -139,25 +155,51 @@ internal sealed partial class ServiceNodeGrain(
 
     private NodeReply NotReady() => NodeReply.Text(503, "Snode not ready: " + _key);
 
-    private static Activity? StartActivity(NetworkView view, ServiceNode self, int number) =>
-        GrainsTelemetry.Source.StartInGrain(GrainsTelemetry.HopSpan).Carry()?
-            .SetTag(GrainsTelemetry.HopNumber, number)
-            .SetTag(GrainsTelemetry.Node, self.ShortId)
-            .SetTag(GrainsTelemetry.Swarm, self.SwarmId.ToString())
-            .SetTag(GrainsTelemetry.Fault, view.Faults?.At(self.Index)?.Kinds);
-
-    private static NodeReply Ended(Activity? activity, string? instruction, NodeReply reply)
+    private Activity? StartActivity(NetworkView view, ServiceNode self, int number)
     {
-        if (activity is not null)
+        var activity = (telemetry.Value.LinkHops
+            ? GrainsTelemetry.Source.StartInGrain(GrainsTelemetry.HopSpan) : GrainsTelemetry.Source.StartLinkedInGrain(GrainsTelemetry.HopSpan)).Carry();
+        return activity is not { IsAllDataRequested: true } ? activity
+            : activity.SetTag(GrainsTelemetry.HopNumber, number)
+                .SetTag(GrainsTelemetry.Node, self.ShortId)
+                .SetTag(GrainsTelemetry.Swarm, self.SwarmId.ToString())
+                .SetTag(GrainsTelemetry.Fault, view.Faults?.At(self.Index)?.Kinds);
+    }
+
+    /// <summary>One layer's stay at this node: its span and its time. One that ends without an answer was cancelled, or met a bug.</summary>
+    private struct Hop(GrainsMetrics metrics, int number, Activity? activity)
+    {
+        private readonly long _startedAt = metrics.Now;
+        private string _instruction = "unknown";
+        private string _result = "cancelled";
+
+        public NodeReply Ended(string instruction, NodeReply reply)
         {
-            if (instruction is not null)
-                activity.SetTag(GrainsTelemetry.Instruction, instruction);
-            activity.SetTag(GrainsTelemetry.Status, reply.Status);
-            if (reply.Status >= 500)
-                activity.SetStatus(ActivityStatusCode.Error);
+            _instruction = instruction;
+            _result = (instruction, reply.Status) switch
+            {
+                ("invalid" or "refused", _) => "refused",
+                (_, < 400) => "ok",
+                (_, 504) => "timeout",
+                (_, 502) => "not_found",
+                (_, < 500) => "refused",
+                _ => "failed",
+            };
+            if (activity is { IsAllDataRequested: true })
+            {
+                activity.SetTag(GrainsTelemetry.Instruction, instruction).SetTag(GrainsTelemetry.Status, reply.Status).SetTag(GrainsTelemetry.Result, _result);
+                if (reply.Status >= 500)
+                    activity.SetStatus(ActivityStatusCode.Error);
+            }
+
+            return reply;
         }
 
-        return reply;
+        public readonly void End()
+        {
+            metrics.Hop(number, _instruction, _result, _startedAt); // before the span ends, so that the figure can point to it
+            activity?.Dispose();
+        }
     }
 
     [LoggerMessage(EventId = 2201, Level = LogLevel.Warning, Message = "The next hop did not answer")]

@@ -9,6 +9,11 @@ namespace Session.Orleans.Grains.ServiceNodes;
 /// <content>Requests to a mailbox.</content>
 internal sealed partial class StorageRpcService
 {
+    // A client gives a request 10 s, and a silo that hangs is known to be dead after 7 to 9.
+    private static readonly TimeSpan MailboxLimit = TimeSpan.FromSeconds(9.5);
+    private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(20);
+    private static readonly TimeSpan LongestPause = TimeSpan.FromMilliseconds(500);
+
     private ValueTask<StorageReply> ExecuteMailboxAsync(StorageCall call, AccountRequest request)
     {
         // The order is the specification's: first the swarm, then times and signature, then revocation, which only the mailbox knows.
@@ -50,10 +55,13 @@ internal sealed partial class StorageRpcService
     private async ValueTask<StorageReply> StoreAsync(
         StorageCall call, Swarm swarm, IMailboxGrain mailbox, StoreRequest request, ReadOnlyMemory<byte> token)
     {
-        var round = SwarmRound.Begin(call, swarm, request, limiter, time);
+        var round = SwarmRound.Begin(call, swarm, request, limiter, metrics, time);
         var hash = request.ComputeHash();
-        var receipt = await OrFailedAsync(mailbox.StoreAsync(
-            new(hash, request.Namespace, request.Timestamp, request.Expiry, request.Data, token, round.Missing, call.View.Height), call.CancellationToken), new StoreReceipt(MailboxOutcome.StoreFailed, false, 0));
+        var receipt = await AskAsync(
+            call, mailbox, request,
+            new MessageToStore(hash, request.Namespace, request.Timestamp, request.Expiry, request.Data, token, round.Missing, call.View.Height),
+            static (mailbox, message, token) => mailbox.StoreAsync(message, token), StoreFailed);
+        metrics.Stored(request.Namespace, request.Data.Length, receipt);
         if (receipt.Outcome is MailboxOutcome.Revoked)
             return Revoked(request);
         await round.EndAsync(time, call.CancellationToken);
@@ -65,8 +73,15 @@ internal sealed partial class StorageRpcService
     private async ValueTask<StorageReply> RetrieveAsync(
         StorageCall call, IMailboxGrain mailbox, RetrieveRequest request, ReadOnlyMemory<byte> token)
     {
-        var page = await OrFailedAsync(mailbox.RetrieveAsync(
-            new(request.Namespace, request.LastHash, request.MaxCount, MaxSizeOf(request), token, call.Sight), call.CancellationToken), MessagePage.Empty with { Outcome = MailboxOutcome.StoreFailed });
+        var page = await AskAsync(
+            call, mailbox, request, new PageRequest(request.Namespace, request.LastHash, request.MaxCount, MaxSizeOf(request), token, call.Sight),
+            static (mailbox, page, token) => mailbox.RetrieveAsync(page, token), PageFailed);
+        metrics.Poll(page.Outcome switch
+        {
+            MailboxOutcome.Revoked => "revoked",
+            MailboxOutcome.StoreFailed => "failed",
+            _ => page.Messages.IsEmpty ? "empty" : "hit",
+        });
         if (page.Outcome is MailboxOutcome.Revoked)
             return Revoked(request);
         if (page.Outcome is MailboxOutcome.StoreFailed)
@@ -83,7 +98,8 @@ internal sealed partial class StorageRpcService
     private async ValueTask<StorageReply> GetExpiriesAsync(
         StorageCall call, IMailboxGrain mailbox, GetExpiriesRequest request, ReadOnlyMemory<byte> token)
     {
-        var found = await OrFailedAsync(mailbox.FindAsync(new(Known(request.Messages), null, null, token, call.Sight), call.CancellationToken), ChangeFailed);
+        var found = await AskAsync(
+            call, mailbox, request, new MessageSelection(Known(request.Messages), null, null, token, call.Sight), Find, ChangeFailed);
         if (found.Outcome is MailboxOutcome.Revoked)
             return Revoked(request);
         if (found.Outcome is MailboxOutcome.StoreFailed)
@@ -95,8 +111,8 @@ internal sealed partial class StorageRpcService
     private async ValueTask<StorageReply> DeleteAsync(
         StorageCall call, Swarm swarm, IMailboxGrain mailbox, DeleteRequest request, ReadOnlyMemory<byte> token)
     {
-        var round = SwarmRound.Begin(call, swarm, request, limiter, time);
-        var change = await OrFailedAsync(mailbox.RemoveAsync(new(Known(request.Messages), null, null, token), call.CancellationToken), ChangeFailed);
+        var round = SwarmRound.Begin(call, swarm, request, limiter, metrics, time);
+        var change = await AskAsync(call, mailbox, request, new MessageSelection(Known(request.Messages), null, null, token), Remove, ChangeFailed);
         if (change.Outcome is MailboxOutcome.Revoked)
             return Revoked(request);
         await round.EndAsync(time, call.CancellationToken);
@@ -110,9 +126,8 @@ internal sealed partial class StorageRpcService
     private async ValueTask<StorageReply> DeleteAllAsync(
         StorageCall call, Swarm swarm, IMailboxGrain mailbox, DeleteAllRequest request, ReadOnlyMemory<byte> token)
     {
-        var round = SwarmRound.Begin(call, swarm, request, limiter, time);
-        var change = await OrFailedAsync(
-            mailbox.RemoveAsync(new(default, Filter(request.Namespace), null, token), call.CancellationToken), ChangeFailed);
+        var round = SwarmRound.Begin(call, swarm, request, limiter, metrics, time);
+        var change = await AskAsync(call, mailbox, request, new MessageSelection(default, Filter(request.Namespace), null, token), Remove, ChangeFailed);
         if (change.Outcome is MailboxOutcome.Revoked)
             return Revoked(request);
         await round.EndAsync(time, call.CancellationToken);
@@ -124,9 +139,9 @@ internal sealed partial class StorageRpcService
     private async ValueTask<StorageReply> DeleteBeforeAsync(
         StorageCall call, Swarm swarm, IMailboxGrain mailbox, DeleteBeforeRequest request, ReadOnlyMemory<byte> token)
     {
-        var round = SwarmRound.Begin(call, swarm, request, limiter, time);
-        var change = await OrFailedAsync(
-            mailbox.RemoveAsync(new(default, Filter(request.Namespace), request.Before, token), call.CancellationToken), ChangeFailed);
+        var round = SwarmRound.Begin(call, swarm, request, limiter, metrics, time);
+        var change = await AskAsync(
+            call, mailbox, request, new MessageSelection(default, Filter(request.Namespace), request.Before, token), Remove, ChangeFailed);
         if (change.Outcome is MailboxOutcome.Revoked)
             return Revoked(request);
         await round.EndAsync(time, call.CancellationToken);
@@ -141,11 +156,11 @@ internal sealed partial class StorageRpcService
         if (request.TokenCheck?.WhenValid is { } refusal)
         {
             // Refused in any case, but a revoked token is told so first.
-            var check = await OrFailedAsync(mailbox.FindAsync(new([], null, null, token), call.CancellationToken), ChangeFailed);
+            var check = await AskAsync(call, mailbox, request, new MessageSelection([], null, null, token), Find, ChangeFailed);
             return check.Outcome is MailboxOutcome.Revoked ? Revoked(request) : StorageReply.FromError(refusal);
         }
 
-        var round = SwarmRound.Begin(call, swarm, request, limiter, time);
+        var round = SwarmRound.Begin(call, swarm, request, limiter, metrics, time);
         // Hashes that can't be any message's are not looked up; their expiries go with them.
         var (hashes, expiries) = (new List<MessageHash>(), new List<long>());
         for (var i = 0; i < request.Messages.Length; i++)
@@ -157,8 +172,9 @@ internal sealed partial class StorageRpcService
             }
         }
 
-        var change = await OrFailedAsync(
-            mailbox.SetExpiriesAsync(new([.. hashes], null, null, token), [.. expiries], request.Mode, call.CancellationToken), ChangeFailed);
+        var change = await AskAsync(
+            call, mailbox, request, (Selection: new MessageSelection([.. hashes], null, null, token), Expiries: expiries.ToImmutableArray(), request.Mode),
+            SetExpiries, ChangeFailed);
         if (change.Outcome is MailboxOutcome.Revoked)
             return Revoked(request);
         await round.EndAsync(time, call.CancellationToken);
@@ -170,11 +186,11 @@ internal sealed partial class StorageRpcService
     private async ValueTask<StorageReply> ExpireAllAsync(
         StorageCall call, Swarm swarm, IMailboxGrain mailbox, ExpireAllRequest request, ReadOnlyMemory<byte> token)
     {
-        var round = SwarmRound.Begin(call, swarm, request, limiter, time);
-        var change = await OrFailedAsync(
-            mailbox.SetExpiriesAsync(
-                new(default, Filter(request.Namespace), null, token), [request.Expiry], ExpireMode.Shorten, call.CancellationToken),
-            ChangeFailed);
+        var round = SwarmRound.Begin(call, swarm, request, limiter, metrics, time);
+        var change = await AskAsync(
+            call, mailbox, request,
+            (Selection: new MessageSelection(default, Filter(request.Namespace), null, token), Expiries: ImmutableArray.Create(request.Expiry), Mode: ExpireMode.Shorten),
+            SetExpiries, ChangeFailed);
         if (change.Outcome is MailboxOutcome.Revoked)
             return Revoked(request);
         await round.EndAsync(time, call.CancellationToken);
@@ -185,9 +201,10 @@ internal sealed partial class StorageRpcService
 
     private async ValueTask<StorageReply> RevokeAsync(StorageCall call, Swarm swarm, IMailboxGrain mailbox, RevokeSubaccountRequest request)
     {
-        var round = SwarmRound.Begin(call, swarm, request, limiter, time);
-        var receipt = await OrFailedAsync(
-            mailbox.RevokeAsync(ToBytes(request.Tokens), call.CancellationToken), new RevocationReceipt(MailboxOutcome.StoreFailed, 0));
+        var round = SwarmRound.Begin(call, swarm, request, limiter, metrics, time);
+        var receipt = await AskAsync(
+            call, mailbox, request, ToBytes(request.Tokens),
+            static (mailbox, tokens, token) => mailbox.RevokeAsync(tokens, token), RevocationFailed);
         await round.EndAsync(time, call.CancellationToken);
         var members = round.Members(call, swarm, receipt.Outcome);
         return Write(output => SwarmReplies.WriteRevoke(output, members, request, call.Clock));
@@ -195,27 +212,57 @@ internal sealed partial class StorageRpcService
 
     private async ValueTask<StorageReply> UnrevokeAsync(StorageCall call, Swarm swarm, IMailboxGrain mailbox, UnrevokeSubaccountRequest request)
     {
-        var round = SwarmRound.Begin(call, swarm, request, limiter, time);
-        var receipt = await OrFailedAsync(
-            mailbox.UnrevokeAsync(ToBytes(request.Tokens), call.CancellationToken), new RevocationReceipt(MailboxOutcome.StoreFailed, 0));
+        var round = SwarmRound.Begin(call, swarm, request, limiter, metrics, time);
+        var receipt = await AskAsync(
+            call, mailbox, request, ToBytes(request.Tokens),
+            static (mailbox, tokens, token) => mailbox.UnrevokeAsync(tokens, token), RevocationFailed);
         await round.EndAsync(time, call.CancellationToken);
         var members = round.Members(call, swarm, receipt.Outcome);
         return Write(output => SwarmReplies.WriteUnrevoke(output, members, request, receipt.Count, call.Clock));
     }
 
+    private static readonly StoreReceipt StoreFailed = new(MailboxOutcome.StoreFailed, false, 0);
+    private static readonly MessagePage PageFailed = MessagePage.Empty with { Outcome = MailboxOutcome.StoreFailed };
     private static readonly MailboxChange ChangeFailed = MailboxChange.None(MailboxOutcome.StoreFailed);
+    private static readonly RevocationReceipt RevocationFailed = new(MailboxOutcome.StoreFailed, 0);
 
-    /// <summary>A mailbox that can't be reached is one whose store did not confirm: what it did is unknown, and nothing is acknowledged.</summary>
-    private async ValueTask<T> OrFailedAsync<T>(ValueTask<T> call, T failed)
+    private static readonly Func<IMailboxGrain, MessageSelection, CancellationToken, ValueTask<MailboxChange>> Find =
+        static (mailbox, selection, token) => mailbox.FindAsync(selection, token);
+
+    private static readonly Func<IMailboxGrain, MessageSelection, CancellationToken, ValueTask<MailboxChange>> Remove =
+        static (mailbox, selection, token) => mailbox.RemoveAsync(selection, token);
+
+    private static readonly Func<
+        IMailboxGrain, (MessageSelection Selection, ImmutableArray<long> Expiries, ExpireMode Mode), CancellationToken, ValueTask<MailboxChange>> SetExpiries =
+        static (mailbox, change, token) => mailbox.SetExpiriesAsync(change.Selection, change.Expiries, change.Mode, token);
+
+    /// <summary>
+    /// Asks the mailbox, and asks again while it moves: its silo has died or leaves, and it is soon active on another. Every operation may be
+    /// repeated. What the first attempt removed, a second one reports as not there: it is true, and what a client gets that repeats its request.
+    /// A mailbox that can't be reached in time is one whose store did not confirm: what it did is unknown, and nothing is acknowledged.
+    /// </summary>
+    private async ValueTask<T> AskAsync<TQuestion, T>(
+        StorageCall call, IMailboxGrain mailbox, AccountRequest request, TQuestion question,
+        Func<IMailboxGrain, TQuestion, CancellationToken, ValueTask<T>> ask, T failed)
     {
-        try
+        var start = time.GetTimestamp();
+        for (var pause = FirstPause; ; pause = pause + pause < LongestPause ? pause + pause : LongestPause)
         {
-            return await call;
-        }
-        catch (Exception exception) when (exception is TimeoutException or OrleansMessageRejectionException or SiloUnavailableException)
-        {
-            LogMailboxUnavailable(exception);
-            return failed;
+            try
+            {
+                return await ask(mailbox, question, call.CancellationToken);
+            }
+            catch (Exception exception) when (exception is TimeoutException or OrleansMessageRejectionException or SiloUnavailableException)
+            {
+                if (time.GetElapsedTime(start) + pause > MailboxLimit)
+                {
+                    LogMailboxUnavailable(exception);
+                    return failed;
+                }
+            }
+
+            await Task.Delay(pause, time, call.CancellationToken);
+            mailbox = mailboxes.For(request.Account);
         }
     }
 

@@ -36,7 +36,7 @@ internal sealed class SwarmRound
     public ImmutableArray<ushort> Missing { get; }
 
     /// <summary>Sends the request to the other members.</summary>
-    public static SwarmRound Begin(StorageCall call, Swarm swarm, AccountRequest request, NodeRateLimiter limiter, TimeProvider time)
+    public static SwarmRound Begin(StorageCall call, Swarm swarm, AccountRequest request, NodeRateLimiter limiter, GrainsMetrics metrics, TimeProvider time)
     {
         var faults = call.View.Faults;
         if (faults is null && !limiter.IsOn)
@@ -82,6 +82,8 @@ internal sealed class SwarmRound
                 failures[i] = MemberFailure.BadResponse;
             }
 
+            if (failures[i].Kind is not MemberFailureKind.None)
+                metrics.MemberFailed(failures[i].Kind);
             wait = delay > wait ? delay : wait;
         }
 
@@ -103,7 +105,9 @@ internal sealed class SwarmRound
     /// </summary>
     public SwarmMember[] Members(StorageCall call, Swarm swarm, MailboxOutcome outcome)
     {
-        var failure = outcome is MailboxOutcome.StoreFailed ? MemberFailure.QueryFailure() : default;
+        if (_failures is null && outcome is not MailboxOutcome.StoreFailed)
+            return swarm.Undisturbed(call.Self);
+        var failure = outcome is MailboxOutcome.StoreFailed ? MemberFailure.QueryFailure("the store did not confirm") : default;
         var members = new SwarmMember[swarm.Members.Length];
         for (var i = 0; i < members.Length; i++)
         {

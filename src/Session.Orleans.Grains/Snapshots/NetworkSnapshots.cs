@@ -14,7 +14,11 @@ public sealed class NetworkSnapshots(IEnumerable<ISnapshotPart> parts, IGrainFac
     private int _restoring;
 
     /// <summary>The parts that a snapshot of this version may hold.</summary>
-    public static IReadOnlyCollection<SnapshotPartFormat> Formats { get; } = [NetworkSnapshotPart.RecordFormat, MailboxSnapshotPart.RecordFormat, NameSnapshotPart.RecordFormat];
+    public static IReadOnlyCollection<SnapshotPartFormat> Formats { get; } =
+    [
+        NetworkSnapshotPart.RecordFormat, MailboxSnapshotPart.RecordFormat, NameSnapshotPart.RecordFormat, CommunitySnapshotPart.RecordFormat,
+        FileSnapshotPart.RecordFormat,
+    ];
 
     /// <summary>Writes a snapshot. The network goes on meanwhile; what changes then may be in it or not.</summary>
     /// <param name="target">Where to; is not closed.</param>

@@ -60,18 +60,43 @@ public static class BlindedMessage
         message = [];
         sender = default;
         Span<byte> key = stackalloc byte[32];
-        if (payload.Length < Overhead || payload[0] != Version
-            || !TryDeriveKey(recipient, blindedRecipient, from, from, blindedRecipient.Id, key))
+        if (!TryDeriveKey(recipient, blindedRecipient, from, from, blindedRecipient.Id, key) || !TryDecrypt(payload, key, out var plaintext, out var named)
+            || !IsBlindedForm(named, from, server))
+            return false;
+        sender = named;
+        message = plaintext;
+        return true;
+    }
+
+    /// <summary>
+    /// Opens a payload that one sent oneself, as the outbox returns it. False if it was altered, is of another version, or was not sealed by
+    /// <paramref name="sender"/> for <paramref name="to"/>.
+    /// </summary>
+    public static bool TryOpenSent(ReadOnlySpan<byte> payload, Ed25519KeyPair sender, BlindedKeyPair blindedSender, AccountId to, out byte[] message)
+    {
+        ArgumentNullException.ThrowIfNull(sender);
+        ArgumentNullException.ThrowIfNull(blindedSender);
+        message = [];
+        Span<byte> key = stackalloc byte[32];
+        if (!TryDeriveKey(sender, blindedSender, to, blindedSender.Id, to, key) || !TryDecrypt(payload, key, out var plaintext, out var named)
+            || named != sender.PublicKey)
+            return false;
+        message = plaintext;
+        return true;
+    }
+
+    private static bool TryDecrypt(ReadOnlySpan<byte> payload, ReadOnlySpan<byte> key, out byte[] message, out Ed25519PublicKey sender)
+    {
+        message = [];
+        sender = default;
+        if (payload.Length < Overhead || payload[0] != Version)
             return false;
         var ciphertext = payload[1..^NonceLength];
         var plaintext = new byte[ciphertext.Length - Tag];
         if (Sodium.crypto_aead_xchacha20poly1305_ietf_decrypt(
             plaintext, 0, 0, ciphertext, (ulong)ciphertext.Length, default, 0, payload[^NonceLength..], key) != 0)
             return false;
-        var named = new Ed25519PublicKey(plaintext.AsSpan(plaintext.Length - Ed25519.PublicKeyLength));
-        if (!IsBlindedForm(named, from, server))
-            return false;
-        sender = named;
+        sender = new Ed25519PublicKey(plaintext.AsSpan(plaintext.Length - Ed25519.PublicKeyLength));
         message = plaintext[..^Ed25519.PublicKeyLength];
         return true;
     }

@@ -9,6 +9,9 @@ namespace Session.Orleans.Protocol.Communities;
 /// <param name="Text">Body, sent as <c>text/plain; charset=utf-8</c>.</param>
 public sealed record CommunityAuthenticationError(int Status, string Text)
 {
+    /// <summary>Check 4. Clients compare the text and learn the server's capabilities anew.</summary>
+    public static CommunityAuthenticationError BlindingRequired { get; } = new(400, "Invalid authentication: this server requires the use of blinded ids");
+
     /// <summary>Check 8.</summary>
     public static CommunityAuthenticationError TimestampTooFar { get; } = new(425, "Invalid authentication: X-SOGS-Timestamp is too far from current time");
 
@@ -92,7 +95,7 @@ public sealed class CommunityCredentials
         if (!Ed25519Group.IsValidPoint(id[1..]))
             return Invalid("given X-SOGS-Pubkey is not a valid Ed25519 pubkey");
         if (id[0] == Blinding.UnblindedPrefix && rules.RequireBlinded)
-            return Invalid("this server requires the use of blinded ids");
+            return CommunityAuthenticationError.BlindingRequired;
         var nonce = new byte[CommunityRequestSignature.NonceLength];
         if (!TryDecode(values[1]!, nonce))
             return Invalid("X-SOGS-Nonce must be 16 bytes (encoded as base64 or hex)");

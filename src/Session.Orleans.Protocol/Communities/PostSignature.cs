@@ -9,6 +9,17 @@ public static class PostSignature
     private const byte TopBit = 0x80;
 
     /// <summary>
+    /// Writes the 64-byte signature of somebody who is in the room under a Session ID, in the older variant: an Ed25519 signature with the key's
+    /// sign in the last bit, which is free because the signature's scalar is below 2^253. Blinded ids sign with <see cref="BlindedKeyPair.Sign"/>.
+    /// </summary>
+    public static void Sign(Ed25519KeyPair account, ReadOnlySpan<byte> data, Span<byte> signature)
+    {
+        ArgumentNullException.ThrowIfNull(account);
+        account.Sign(data, signature);
+        signature[^1] |= (byte)(account.PublicKey.AsSpan()[^1] & TopBit);
+    }
+
+    /// <summary>
     /// True if <paramref name="signature"/> (64 bytes) is the author's over <paramref name="data"/>, padding included: plain Ed25519 for blinded
     /// ids, XEd25519 in both variants in use for Session IDs.
     /// </summary>

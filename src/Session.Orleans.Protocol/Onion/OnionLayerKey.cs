@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Security.Cryptography;
 using Session.Orleans.Protocol.Cryptography;
 using Session.Orleans.Protocol.Identity;
@@ -40,6 +41,12 @@ public readonly struct OnionLayerKey
     public static bool TryDeriveForClient(X25519KeyPair ephemeral, X25519PublicKey node, OnionCipher cipher, out OnionLayerKey key) =>
         TryDerive(ephemeral.SecretKey, node.AsSpan(), ephemeral.PublicKey.AsSpan(), node.AsSpan(), cipher, out key);
 
+    /// <summary>
+    /// Whether a layer's plaintext may lie where its ciphertext does: so with all ciphers that have a tag. Of CBC, whose plaintext is shorter, .NET
+    /// does not say so.
+    /// </summary>
+    internal bool WorksInPlace => Cipher is not OnionCipher.AesCbc;
+
     /// <summary>Bytes to provide for <see cref="TryDecrypt"/>; see <see cref="OnionCiphers.GetMaxPlaintextLength"/>.</summary>
     public int GetMaxPlaintextLength(int ciphertextLength) => OnionCiphers.GetMaxPlaintextLength(Cipher, ciphertextLength);
 
@@ -51,7 +58,10 @@ public readonly struct OnionLayerKey
     /// buffer's content is then not to be used.
     /// </summary>
     /// <param name="ciphertext">The layer.</param>
-    /// <param name="plaintext">At least <see cref="GetMaxPlaintextLength"/> bytes, not overlapping the layer.</param>
+    /// <param name="plaintext">
+    /// At least <see cref="GetMaxPlaintextLength"/> bytes that do not overlap the layer or, where <see cref="WorksInPlace"/>, begin exactly
+    /// behind its nonce.
+    /// </param>
     /// <param name="written">Length of the plaintext, in bytes.</param>
     /// <exception cref="ArgumentException">The buffer is too short.</exception>
     public bool TryDecrypt(ReadOnlySpan<byte> ciphertext, Span<byte> plaintext, out int written)
@@ -115,7 +125,36 @@ public readonly struct OnionLayerKey
             throw new ArgumentException("The buffer is not as long as the layer.", nameof(ciphertext));
 
         nonce.CopyTo(ciphertext);
-        var sealedBytes = ciphertext[nonceLength..];
+        EncryptCore(plaintext, nonce, ciphertext[nonceLength..]);
+    }
+
+    /// <summary>
+    /// Encrypts with a given nonce, which must be a new random one, a plaintext that lies where the ciphertext will, behind the nonce.
+    /// </summary>
+    /// <param name="layer">Exactly <see cref="GetCiphertextLength"/> bytes.</param>
+    /// <param name="plaintextLength">Length of the plaintext, in bytes.</param>
+    /// <param name="nonce">The nonce.</param>
+    internal void EncryptInPlace(Span<byte> layer, int plaintextLength, ReadOnlySpan<byte> nonce)
+    {
+        ThrowIfDefault();
+        ArgumentOutOfRangeException.ThrowIfNotEqual(nonce.Length, OnionCiphers.GetNonceLength(Cipher));
+        ArgumentOutOfRangeException.ThrowIfNotEqual(layer.Length, GetCiphertextLength(plaintextLength));
+        nonce.CopyTo(layer);
+        var sealedBytes = layer[nonce.Length..];
+        if (WorksInPlace)
+        {
+            EncryptCore(sealedBytes[..plaintextLength], nonce, sealedBytes);
+            return;
+        }
+
+        var copy = ArrayPool<byte>.Shared.Rent(plaintextLength);
+        sealedBytes[..plaintextLength].CopyTo(copy);
+        EncryptCore(copy.AsSpan(0, plaintextLength), nonce, sealedBytes);
+        ArrayPool<byte>.Shared.Return(copy, clearArray: true);
+    }
+
+    private void EncryptCore(ReadOnlySpan<byte> plaintext, ReadOnlySpan<byte> nonce, Span<byte> sealedBytes)
+    {
         switch (Cipher)
         {
             case OnionCipher.XChaCha20:

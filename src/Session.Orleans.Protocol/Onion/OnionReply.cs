@@ -19,6 +19,9 @@ public static class OnionReply
     // {"body":""  ,"status":-2147483648}
     private const int FrameLength = 48;
 
+    // Larger arrays are kept by few pools for long, and are seldom.
+    private const int MostRented = 64 * 1024;
+
     private static ReadOnlySpan<byte> Head => "{\"body\":"u8;
 
     private static ReadOnlySpan<byte> Middle => ",\"status\":"u8;
@@ -36,9 +39,26 @@ public static class OnionReply
     public static byte[] Seal(in OnionLayerKey key, int status, ReadOnlySpan<byte> body, bool bodyIsJson, bool json, bool base64) =>
         Seal(key, status, body, bodyIsJson, json, base64, nonce: default);
 
+    /// <summary>
+    /// As <see cref="Seal(in OnionLayerKey, int, ReadOnlySpan{byte}, bool, bool, bool)"/>, but into an array rented from <see cref="ArrayPool{T}.Shared"/>,
+    /// unless the answer is a large one.
+    /// </summary>
+    /// <returns>The body of the HTTP answer, and the array it is in, to be given back when it has been written; null if it was not rented.</returns>
+    public static (ReadOnlyMemory<byte> Body, byte[]? Rented) SealRented(
+        in OnionLayerKey key, int status, ReadOnlySpan<byte> body, bool bodyIsJson, bool json, bool base64)
+    {
+        var array = Seal(key, status, body, bodyIsJson, json, base64, nonce: default, mayRent: true, out var length, out var isRented);
+        return (array.AsMemory(0, length), isRented ? array : null);
+    }
+
     /// <summary>As the public one; <paramref name="nonce"/> (empty: random) only for reproducing recorded replies.</summary>
     internal static byte[] Seal(
-        in OnionLayerKey key, int status, ReadOnlySpan<byte> body, bool bodyIsJson, bool json, bool base64, ReadOnlySpan<byte> nonce)
+        in OnionLayerKey key, int status, ReadOnlySpan<byte> body, bool bodyIsJson, bool json, bool base64, ReadOnlySpan<byte> nonce) =>
+        Seal(key, status, body, bodyIsJson, json, base64, nonce, mayRent: false, out _, out _);
+
+    private static byte[] Seal(
+        in OnionLayerKey key, int status, ReadOnlySpan<byte> body, bool bodyIsJson, bool json, bool base64, ReadOnlySpan<byte> nonce,
+        bool mayRent, out int written, out bool isRented)
     {
         var embed = json && bodyIsJson && !body.IsEmpty;
         // JSON results have a quote about every 20 bytes; a quarter more is enough for them, and the buffer grows otherwise.
@@ -64,7 +84,7 @@ public static class OnionReply
             _ = Utf8Formatter.TryFormat(status, buffer.AsSpan(length), out var digits);
             length += digits;
             buffer[length++] = (byte)'}';
-            return Encrypt(key, buffer.AsSpan(0, length), base64, nonce);
+            return Encrypt(key, buffer.AsSpan(0, length), base64, nonce, mayRent, out written, out isRented);
         }
         finally
         {
@@ -76,7 +96,8 @@ public static class OnionReply
     /// Encrypts any reply as it is, with a new nonce: what a server does with its answer (section 10). <paramref name="base64"/> is true
     /// for v3 requests and false for v4.
     /// </summary>
-    public static byte[] SealRaw(in OnionLayerKey key, ReadOnlySpan<byte> plaintext, bool base64) => Encrypt(key, plaintext, base64, default);
+    public static byte[] SealRaw(in OnionLayerKey key, ReadOnlySpan<byte> plaintext, bool base64) =>
+        Encrypt(key, plaintext, base64, nonce: default, mayRent: false, out _, out _);
 
     /// <summary>
     /// The client's side: decodes, decrypts and reads a node's reply. False if it was not made with this key (a plain error text of a
@@ -177,16 +198,18 @@ public static class OnionReply
         return hasStatus ? new((int)status, body, isString) : null;
     }
 
-    private static byte[] Encrypt(in OnionLayerKey key, ReadOnlySpan<byte> plaintext, bool base64, ReadOnlySpan<byte> nonce)
+    private static byte[] Encrypt(in OnionLayerKey key, ReadOnlySpan<byte> plaintext, bool base64, ReadOnlySpan<byte> nonce, bool mayRent, out int written, out bool isRented)
     {
         var length = key.GetCiphertextLength(plaintext.Length);
-        var result = GC.AllocateUninitializedArray<byte>(base64 ? Base64.GetMaxEncodedToUtf8Length(length) : length);
+        written = base64 ? Base64.GetMaxEncodedToUtf8Length(length) : length;
+        isRented = mayRent && written <= MostRented;
+        var result = isRented ? ArrayPool<byte>.Shared.Rent(written) : GC.AllocateUninitializedArray<byte>(written);
         if (nonce.IsEmpty)
             key.Encrypt(plaintext, result.AsSpan(0, length));
         else
             key.Encrypt(plaintext, result.AsSpan(0, length), nonce);
         if (base64)
-            _ = Base64.EncodeToUtf8InPlace(result, length, out _);
+            _ = Base64.EncodeToUtf8InPlace(result.AsSpan(0, written), length, out _);
         return result;
     }
 

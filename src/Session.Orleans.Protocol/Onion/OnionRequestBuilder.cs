@@ -1,4 +1,7 @@
 using System.Buffers;
+using System.Buffers.Binary;
+using System.Diagnostics.CodeAnalysis;
+using System.Runtime.CompilerServices;
 using System.Security.Cryptography;
 using System.Text.Encodings.Web;
 using System.Text.Json;
@@ -36,7 +39,7 @@ public static class OnionRequestBuilder
     /// <exception cref="ArgumentException">The path is empty or too long, or a key on it has small order.</exception>
     public static OnionRequest BuildToNode(
         IReadOnlyList<OnionHop> path, OnionCipher cipher, ReadOnlySpan<byte> storageRpcJson, bool json = false, bool base64 = true, int hopNo = 0) =>
-        BuildToNode(path, cipher, storageRpcJson, json, base64, hopNo, OnionRandomness.Default);
+        BuildToNode(path, cipher, storageRpcJson, json, base64, hopNo, new OnionRandomness());
 
     /// <summary>Wraps a payload for a server outside the network, which the last node of the path posts it to.</summary>
     /// <param name="path">1..15 nodes from the guard to the exit.</param>
@@ -54,25 +57,25 @@ public static class OnionRequestBuilder
         IReadOnlyList<OnionHop> path, OnionCipher cipher, X25519PublicKey server, string host, ReadOnlySpan<byte> payload,
         string target = "/oxen/v4/lsrpc", string protocol = OnionInstruction.ToServer.DefaultProtocol,
         int port = OnionInstruction.ToServer.DefaultPort, bool base64 = false, int hopNo = 0) =>
-        BuildToServer(path, cipher, server, host, payload, target, protocol, port, base64, hopNo, OnionRandomness.Default);
+        BuildToServer(path, cipher, server, host, payload, target, protocol, port, base64, hopNo, new OnionRandomness());
 
     internal static OnionRequest BuildToNode(
         IReadOnlyList<OnionHop> path, OnionCipher cipher, ReadOnlySpan<byte> storageRpcJson, bool json, bool base64, int hopNo,
         OnionRandomness randomness)
     {
         ThrowIfBadLength(path);
-        var wrapper = new Wrapper(randomness, storageRpcJson);
-        wrapper.StartJson();
+        var wrapper = new Wrapper(path.Count, randomness);
+        var part = wrapper.StartJson();
         if (!base64)
-            wrapper.Json.WriteBoolean("base64"u8, false);
-        wrapper.Json.WriteString("headers"u8, ""u8);
+            part.WriteBoolean("base64"u8, false);
+        part.WriteString("headers"u8, ""u8);
         if (json)
-            wrapper.Json.WriteBoolean("json"u8, true);
+            part.WriteBoolean("json"u8, true);
         wrapper.EndJson();
 
         var last = path[^1];
-        var replyKey = wrapper.Encrypt(last.X25519, last.Cipher ?? cipher);
-        return new(WrapForPath(wrapper, path, cipher, hopNo), replyKey, base64);
+        var replyKey = wrapper.AddLayer(last.X25519, last.Cipher ?? cipher);
+        return new(WrapForPath(wrapper, storageRpcJson, path, cipher, hopNo), replyKey, base64);
     }
 
     internal static OnionRequest BuildToServer(
@@ -82,44 +85,44 @@ public static class OnionRequestBuilder
         ThrowIfBadLength(path);
         ArgumentOutOfRangeException.ThrowIfLessThan(port, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(port, ushort.MaxValue);
-        var wrapper = new Wrapper(randomness, payload);
-        var replyKey = wrapper.Encrypt(server, cipher);
-        wrapper.StartJson();
-        wrapper.WriteLayer();
-        wrapper.Json.WriteString("host"u8, host);
-        wrapper.Json.WriteString("method"u8, "POST"u8);
+        var wrapper = new Wrapper(path.Count + 1, randomness);
+        var replyKey = wrapper.AddLayer(server, cipher);
+        var part = wrapper.StartJson();
+        wrapper.WriteLayer(part);
+        part.WriteString("host"u8, host);
+        part.WriteString("method"u8, "POST"u8);
         if (protocol != OnionInstruction.ToServer.DefaultProtocol || port != OnionInstruction.ToServer.DefaultPort)
         {
-            wrapper.Json.WriteNumber("port"u8, port);
-            wrapper.Json.WriteString("protocol"u8, protocol);
+            part.WriteNumber("port"u8, port);
+            part.WriteString("protocol"u8, protocol);
         }
 
-        wrapper.Json.WriteString("target"u8, target);
+        part.WriteString("target"u8, target);
         wrapper.EndJson();
 
         var exit = path[^1];
-        _ = wrapper.Encrypt(exit.X25519, exit.Cipher ?? cipher);
-        return new(WrapForPath(wrapper, path, cipher, hopNo), replyKey, base64);
+        _ = wrapper.AddLayer(exit.X25519, exit.Cipher ?? cipher);
+        return new(WrapForPath(wrapper, payload, path, cipher, hopNo), replyKey, base64);
     }
 
     // Starts with the layer of the last node and ends with the body for the first.
-    private static byte[] WrapForPath(Wrapper wrapper, IReadOnlyList<OnionHop> path, OnionCipher cipher, int hopNo)
+    private static byte[] WrapForPath(Wrapper wrapper, ReadOnlySpan<byte> content, IReadOnlyList<OnionHop> path, OnionCipher cipher, int hopNo)
     {
         for (var i = path.Count - 2; i >= 0; i--)
         {
-            wrapper.StartJson();
-            wrapper.Json.WriteString("destination"u8, path[i + 1].Ed25519.ToString());
-            wrapper.WriteLayer();
+            var part = wrapper.StartJson();
+            Wrapper.WriteKey(part, "destination"u8, path[i + 1].Ed25519.AsSpan());
+            wrapper.WriteLayer(part);
             wrapper.EndJson();
-            _ = wrapper.Encrypt(path[i].X25519, path[i].Cipher ?? cipher);
+            _ = wrapper.AddLayer(path[i].X25519, path[i].Cipher ?? cipher);
         }
 
-        wrapper.StartJson();
-        wrapper.WriteLayer();
+        var outermost = wrapper.StartJson();
+        wrapper.WriteLayer(outermost);
         if (hopNo > 0)
-            wrapper.Json.WriteNumber("hop_no"u8, hopNo);
+            outermost.WriteNumber("hop_no"u8, hopNo);
         wrapper.EndJson();
-        return wrapper.Content;
+        return wrapper.Wrap(content);
     }
 
     private static void ThrowIfBadLength(IReadOnlyList<OnionHop> path)
@@ -128,72 +131,167 @@ public static class OnionRequestBuilder
             throw new ArgumentException("A path has 1 to 15 nodes.", nameof(path));
     }
 
-    /// <summary>The request as far as it is wrapped.</summary>
-    private sealed class Wrapper
+    /// <summary>
+    /// A request's layers and the JSON between them, told from the inside out. Neither depends on the content: so the length of the whole is known
+    /// before anything is encrypted, and every layer is encrypted where it lies in the finished request.
+    /// </summary>
+    private sealed class Wrapper(int layers, OnionRandomness randomness)
     {
-        private readonly ArrayBufferWriter<byte> _jsonBuffer = new(384);
-        private readonly OnionRandomness _randomness;
+        // Of the thread: a request is built without waiting for anything.
+        [ThreadStatic]
+        private static Scratch? _scratch;
+
+        private readonly Layer[] _layers = new Layer[layers];
+        private readonly Scratch _json = StartScratch();
         private X25519PublicKey _ephemeral;
-        private OnionCipher _cipher;
+        private int _count;
 
-        public Wrapper(OnionRandomness randomness, ReadOnlySpan<byte> content)
+        public Utf8JsonWriter StartJson()
         {
-            _randomness = randomness;
-            Content = content.ToArray();
-            Json = new(_jsonBuffer, JsonOptions);
+            _json.Writer.Reset();
+            _json.Writer.WriteStartObject();
+            return _json.Writer;
         }
 
-        public byte[] Content { get; private set; }
-
-        public Utf8JsonWriter Json { get; }
-
-        public void StartJson()
-        {
-            _jsonBuffer.ResetWrittenCount();
-            Json.Reset();
-            Json.WriteStartObject();
-        }
-
-        /// <summary>How to open the layer made last. The default cipher is not named, as in the requests of the desktop client.</summary>
-        public void WriteLayer()
-        {
-            if (_cipher != OnionCipher.AesGcm)
-                Json.WriteString("enc_type"u8, OnionCiphers.Name(_cipher));
-            Json.WriteString("ephemeral_key"u8, _ephemeral.ToString());
-        }
-
-        /// <summary>Joins the JSON to the content.</summary>
         public void EndJson()
         {
-            Json.WriteEndObject();
-            Json.Flush();
-            Content = CombinedPayload.Join(Content, _jsonBuffer.WrittenSpan);
+            _json.Writer.WriteEndObject();
+            _json.Writer.Flush();
+            if (_count < _layers.Length)
+                _layers[_count].JsonEnd = _json.Buffer.WrittenCount;
         }
 
-        public OnionLayerKey Encrypt(X25519PublicKey receiver, OnionCipher cipher)
+        /// <summary>How to open the layer added last. The default cipher is not named, as in the requests of the desktop client.</summary>
+        public void WriteLayer(Utf8JsonWriter json)
         {
-            var ephemeral = _randomness.CreateKeyPair();
-            if (!OnionLayerKey.TryDeriveForClient(ephemeral, receiver, cipher, out var key))
+            if (_layers[_count - 1].Key.Cipher is var cipher and not OnionCipher.AesGcm)
+                json.WriteString("enc_type"u8, OnionCiphers.Name(cipher));
+            WriteKey(json, "ephemeral_key"u8, _ephemeral.AsSpan());
+        }
+
+        public static void WriteKey(Utf8JsonWriter json, ReadOnlySpan<byte> name, ReadOnlySpan<byte> key)
+        {
+            Span<byte> hex = stackalloc byte[2 * Bytes32.Length];
+            _ = Convert.TryToHexStringLower(key, hex, out _);
+            json.WriteString(name, hex);
+        }
+
+        /// <summary>Puts a layer around what was told so far.</summary>
+        public OnionLayerKey AddLayer(X25519PublicKey receiver, OnionCipher cipher)
+        {
+            var ephemeral = randomness.CreateKeyPair();
+            ref var layer = ref _layers[_count++];
+            if (!OnionLayerKey.TryDeriveForClient(ephemeral, receiver, cipher, out layer.Key))
                 throw new ArgumentException("A key on the path has small order.");
-            Span<byte> nonce = stackalloc byte[OnionCiphers.MaxNonceLength];
-            nonce = nonce[..OnionCiphers.GetNonceLength(cipher)];
-            _randomness.FillNonce(nonce);
-            var layer = GC.AllocateUninitializedArray<byte>(key.GetCiphertextLength(Content.Length));
-            key.Encrypt(Content, layer, nonce);
-            Content = layer;
+            randomness.FillNonce(layer.Nonce[..OnionCiphers.GetNonceLength(cipher)]);
             _ephemeral = ephemeral.PublicKey;
-            _cipher = cipher;
-            return key;
+            return layer.Key;
+        }
+
+        /// <summary>The content in all its layers, each joined with the JSON that was told before it, and the JSON told last.</summary>
+        public byte[] Wrap(ReadOnlySpan<byte> content)
+        {
+            var json = _json.Buffer.WrittenSpan;
+            // Where the content begins: behind the nonces of all layers and the lengths of all joined parts.
+            var (length, start, written) = (content.Length, CombinedPayload.PrefixLength, 0);
+            foreach (ref var layer in _layers.AsSpan())
+            {
+                var isJoined = layer.JsonEnd > 0;
+                layer.PlaintextLength = isJoined ? CombinedPayload.GetLength(length, layer.JsonEnd - written) : length;
+                written = Math.Max(written, layer.JsonEnd);
+                length = layer.Key.GetCiphertextLength(layer.PlaintextLength);
+                start += OnionCiphers.GetNonceLength(layer.Key.Cipher) + (isJoined ? CombinedPayload.PrefixLength : 0);
+            }
+
+            var body = GC.AllocateUninitializedArray<byte>(CombinedPayload.GetLength(length, json.Length - written));
+            content.CopyTo(body.AsSpan(start));
+            (length, written) = (content.Length, 0);
+            foreach (ref var layer in _layers.AsSpan())
+            {
+                if (layer.JsonEnd > 0)
+                    Join(body, ref start, length, json[written..layer.JsonEnd]);
+                written = Math.Max(written, layer.JsonEnd);
+                var nonce = layer.Nonce[..OnionCiphers.GetNonceLength(layer.Key.Cipher)];
+                start -= nonce.Length;
+                length = layer.Key.GetCiphertextLength(layer.PlaintextLength);
+                layer.Key.EncryptInPlace(body.AsSpan(start, length), layer.PlaintextLength, nonce);
+            }
+
+            Join(body, ref start, length, json[written..]);
+            return body;
+        }
+
+        private static void Join(byte[] body, ref int start, int blobLength, ReadOnlySpan<byte> json)
+        {
+            json.CopyTo(body.AsSpan(start + blobLength));
+            start -= CombinedPayload.PrefixLength;
+            BinaryPrimitives.WriteInt32LittleEndian(body.AsSpan(start), blobLength);
+        }
+
+        private static Scratch StartScratch()
+        {
+            var scratch = _scratch ??= new();
+            scratch.Buffer.ResetWrittenCount();
+            return scratch;
+        }
+
+        private struct Layer
+        {
+            private NonceBytes _nonce;
+
+            public OnionLayerKey Key;
+
+            /// <summary>Where the JSON ends that is joined to the layer's content; 0 if none is.</summary>
+            public int JsonEnd;
+
+            public int PlaintextLength;
+
+            [UnscopedRef]
+            public Span<byte> Nonce => _nonce;
+        }
+
+        [InlineArray(OnionCiphers.MaxNonceLength)]
+        private struct NonceBytes
+        {
+            private byte _first;
+        }
+
+        private sealed class Scratch
+        {
+            public Scratch() => Writer = new(Buffer, JsonOptions);
+
+            public ArrayBufferWriter<byte> Buffer { get; } = new(1024);
+
+            public Utf8JsonWriter Writer { get; }
         }
     }
 }
 
-/// <summary>Where a request's ephemeral keys and nonces come from; replaced only to reproduce recorded requests.</summary>
+/// <summary>Where a request's ephemeral keys and nonces come from; replaced only to reproduce recorded requests. Not for concurrent use.</summary>
 internal class OnionRandomness
 {
-    public static OnionRandomness Default { get; } = new();
+    // A key and a nonce for each of the four or five layers of usual requests: asking the system's generator once costs less than asking it ten times.
+    private const int PoolLength = 5 * (Bytes32.Length + OnionCiphers.MaxNonceLength);
 
-    public virtual X25519KeyPair CreateKeyPair() => X25519KeyPair.Generate();
+    private byte[] _pool = [];
+    private int _used;
 
-    public virtual void FillNonce(Span<byte> nonce) => RandomNumberGenerator.Fill(nonce);
+    public virtual X25519KeyPair CreateKeyPair()
+    {
+        Span<byte> secretKey = stackalloc byte[Bytes32.Length];
+        Fill(secretKey);
+        return new(secretKey);
+    }
+
+    public virtual void FillNonce(Span<byte> nonce) => Fill(nonce);
+
+    private void Fill(Span<byte> bytes)
+    {
+        if (_used + bytes.Length > _pool.Length)
+            (_pool, _used) = (RandomNumberGenerator.GetBytes(PoolLength), 0);
+        var taken = _pool.AsSpan(_used, bytes.Length);
+        taken.CopyTo(bytes);
+        CryptographicOperations.ZeroMemory(taken);
+        _used += bytes.Length;
+    }
 }

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Text;
 
 namespace Session.Orleans.Protocol.StorageRpc;
@@ -8,6 +9,18 @@ namespace Session.Orleans.Protocol.StorageRpc;
 /// <param name="IsJson">True for <c>application/json</c>, false for <c>text/plain</c>.</param>
 public readonly record struct StorageReply(int Status, ReadOnlyMemory<byte> Body, bool IsJson)
 {
+    /// <summary>
+    /// The array that <see cref="Body"/> is in, if it was rented from <see cref="ArrayPool{T}.Shared"/>: for <see cref="Release"/>.
+    /// </summary>
+    public byte[]? Rented { get; init; }
+
+    /// <summary>Gives a rented body back. Called once, by whoever has read the body last; one that is not given back is collected.</summary>
+    public void Release()
+    {
+        if (Rented is not null)
+            ArrayPool<byte>.Shared.Return(Rented);
+    }
+
     /// <summary>True for 200..299: a <c>sequence</c> goes on after it.</summary>
     public bool IsSuccess => Status is >= 200 and <= 299;
 

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using StackExchange.Redis;
 
 namespace Session.Orleans.Storage.Communities;
@@ -32,13 +31,17 @@ public sealed class RedisCommunityStore : ICommunityStore
         return after
         """);
 
+    private const int NarrowAttempts = 4;
+
     private readonly IDatabase _database;
     private readonly string _prefix;
+    private readonly StorageMetrics? _metrics;
 
     /// <summary>A store over a shared connection, which it does not own.</summary>
     /// <param name="connection">The connection.</param>
     /// <param name="keyPrefix">Put before every key, so that several networks can share one Redis. Must not contain braces.</param>
-    public RedisCommunityStore(IConnectionMultiplexer connection, string keyPrefix = "")
+    /// <param name="metrics">Told of every operation; null if nobody wants to know.</param>
+    public RedisCommunityStore(IConnectionMultiplexer connection, string keyPrefix = "", StorageMetrics? metrics = null)
     {
         ArgumentNullException.ThrowIfNull(connection);
         ArgumentNullException.ThrowIfNull(keyPrefix);
@@ -46,6 +49,7 @@ public sealed class RedisCommunityStore : ICommunityStore
             throw new ArgumentException("The key prefix must not contain braces.", nameof(keyPrefix));
         _database = connection.GetDatabase();
         _prefix = keyPrefix;
+        _metrics = metrics;
     }
 
     /// <inheritdoc/>
@@ -123,13 +127,36 @@ public sealed class RedisCommunityStore : ICommunityStore
     }
 
     /// <inheritdoc/>
+    /// <remarks>
+    /// Some servers walk all of a score range before they apply its limit: asking for the last 400 of an open range costs the more the longer the
+    /// index is. So open ranges are asked for by rank, and others by a part of the range that grows until it has enough.
+    /// </remarks>
     public ValueTask<IReadOnlyList<CommunityIndexEntry>> RangeAsync(
         CommunityScope scope, string index, long after, long before, bool descending, int count, CancellationToken cancellationToken = default) =>
-        RunAsync<IReadOnlyList<CommunityIndexEntry>>("community.range", "ZRANGEBYSCORE", async () => Array.ConvertAll(
-            await _database.SortedSetRangeByScoreWithScoresAsync(
-                Key(scope, "i:" + index), Bound(after), Bound(before), Exclude.Both, descending ? Order.Descending : Order.Ascending, 0, count)
-                .WaitAsync(cancellationToken).ConfigureAwait(false),
-            static entry => new CommunityIndexEntry((string)entry.Element!, (long)entry.Score)));
+        after >= before ? new([]) // the client library would turn the bounds round
+        : RunAsync<IReadOnlyList<CommunityIndexEntry>>("community.range", "ZRANGE", async () =>
+        {
+            var key = Key(scope, "i:" + index);
+            var order = descending ? Order.Descending : Order.Ascending;
+            if (descending ? before == long.MaxValue : after == long.MinValue)
+            {
+                var ranked = await _database.SortedSetRangeByRankWithScoresAsync(key, 0, count - 1, order).WaitAsync(cancellationToken).ConfigureAwait(false);
+                return [.. ranked.Where(entry => entry.Score > Bound(after) && entry.Score < Bound(before)).Select(ToEntry)];
+            }
+
+            for (var (width, attempt) = (4.0 * count, 1); ; width *= 16, attempt++)
+            {
+                var isWhole = attempt == NarrowAttempts;
+                var (low, high) = (Bound(after), Bound(before));
+                if (!isWhole && descending)
+                    low = Math.Max(low, high - width);
+                else if (!isWhole)
+                    high = Math.Min(high, low + width);
+                var found = await _database.SortedSetRangeByScoreWithScoresAsync(key, low, high, Exclude.Both, order, 0, count).WaitAsync(cancellationToken).ConfigureAwait(false);
+                if (found.Length == count || (low == Bound(after) && high == Bound(before)))
+                    return Array.ConvertAll(found, ToEntry);
+            }
+        });
 
     /// <inheritdoc/>
     public ValueTask<long?> GetNumberAsync(CommunityScope scope, string index, string name, CancellationToken cancellationToken = default) =>
@@ -184,6 +211,8 @@ public sealed class RedisCommunityStore : ICommunityStore
         });
     }
 
+    private static CommunityIndexEntry ToEntry(SortedSetEntry entry) => new((string)entry.Element!, (long)entry.Score);
+
     private static double Bound(long number) => number switch
     {
         long.MinValue => double.NegativeInfinity,
@@ -195,12 +224,16 @@ public sealed class RedisCommunityStore : ICommunityStore
 
     private RedisKey VersionKey(CommunityScope scope) => Key(scope, "v");
 
-    private RedisKey Key(CommunityScope scope, string what) => $"{_prefix}{{community:{scope.Name}}}:{what}";
+    private RedisKey Key(CommunityScope scope, string what) => Key(_prefix, scope, what);
 
-    private static async ValueTask<T> RunAsync<T>(string operation, string command, Func<Task<T>> run)
+    private static RedisKey Key(string prefix, CommunityScope scope, string what) => $"{prefix}{{community:{scope.Name}}}:{what}";
+
+    /// <summary>The key of a table.</summary>
+    internal static RedisKey TableKey(string prefix, CommunityScope scope, string table) => Key(prefix, scope, "t:" + table);
+
+    private async ValueTask<T> RunAsync<T>(string operation, string command, Func<Task<T>> run)
     {
-        using var activity = StorageTelemetry.Source.StartActivity(operation, ActivityKind.Client);
-        activity?.SetTag(StorageTelemetry.SystemTag, "redis").SetTag(StorageTelemetry.OperationTag, command);
+        using var call = StoreCall.Start(_metrics, operation, command);
         try
         {
             return await run().ConfigureAwait(false);
@@ -214,7 +247,7 @@ public sealed class RedisCommunityStore : ICommunityStore
                 RedisServerException => "server",
                 _ => "other",
             };
-            activity?.SetStatus(ActivityStatusCode.Error).SetTag(StorageTelemetry.ErrorTag, kind);
+            call.Fail(kind);
             // The client library puts keys, and with them users' ids, into its messages; only the server's own words are free of them.
             throw new CommunityStoreException($"{operation} failed ({kind}){(kind is "server" ? ": " + exception.Message : "")}");
         }

@@ -1,16 +1,13 @@
 using System.Globalization;
+using System.Runtime.CompilerServices;
 using System.Text;
 using StackExchange.Redis;
 
 namespace Session.Orleans.Storage.Files;
 
 /// <summary>
-/// What is known of files, in Redis: <c>file:{id}</c> is one string, <c>blob size uploaded expires</c>, which expires by itself; and
-/// <c>file-blobs</c> a sorted set of all blobs by the time when they may be removed.
-/// <para>
-/// A blob enters the set before its first byte is written, and its time is put off before a record's is. So no death of a process leaves a
-/// record without its blob, or a blob that nobody removes.
-/// </para>
+/// What is known of files, in Redis: <c>file:{id}</c> is one string, <c>blob size uploaded expires</c>, which expires by itself. When its blob is
+/// removed stands in the <see cref="Blobs.BlobSchedule"/>.
 /// </summary>
 internal sealed class FileRecords(IConnectionMultiplexer connection, string prefix)
 {
@@ -45,8 +42,9 @@ internal sealed class FileRecords(IConnectionMultiplexer connection, string pref
         return new
         """);
 
+    private const int PageSize = 5000;
+
     private readonly IDatabase _database = connection.GetDatabase();
-    private readonly RedisKey _blobs = prefix + "file-blobs";
 
     /// <summary>How long a record is kept beyond its expiry, by which clocks may differ; reading decides by the caller's clock.</summary>
     public static readonly TimeSpan RecordSlack = TimeSpan.FromMinutes(1);
@@ -60,7 +58,7 @@ internal sealed class FileRecords(IConnectionMultiplexer connection, string pref
     /// <summary>Stores a record. If a live one is there already, nothing is changed and that one is returned.</summary>
     public async Task<StoredFile?> CreateAsync(StoredFile file, long now)
     {
-        var record = string.Create(CultureInfo.InvariantCulture, $"{file.Blob} {file.Size} {file.Uploaded} {file.Expires}");
+        var record = Text(file);
         var old = await Create.RunAsync(_database, [Key(file.Id)], [now, record, TimeToLive(file.Expires, now)]).ConfigureAwait(false);
         return Parse(file.Id, (RedisValue)old);
     }
@@ -69,18 +67,29 @@ internal sealed class FileRecords(IConnectionMultiplexer connection, string pref
     public async Task<StoredFile?> RenewAsync(StoredFile file, long expires, long? uploaded, long now) => Parse(file.Id, (RedisValue)await Renew.RunAsync(
         _database, [Key(file.Id)], [now, file.Blob, expires, TimeToLive(expires, now), uploaded is { } time ? time : RedisValue.EmptyString]).ConfigureAwait(false));
 
-    /// <summary>Has the blob removed at <paramref name="due"/>, or later if it is to be removed later already.</summary>
-    public Task KeepBlobAsync(string blob, long due) => _database.SortedSetAddAsync(_blobs, blob, due, SortedSetWhen.GreaterThan);
+    /// <summary>Stores a record, whatever is there.</summary>
+    public Task SetAsync(StoredFile file, long now) =>
+        _database.StringSetAsync(Key(file.Id), Text(file), TimeSpan.FromMilliseconds(TimeToLive(file.Expires, now)));
 
-    /// <summary>Has a blob that no record names removed at <paramref name="due"/>; 0: by the next clean-up.</summary>
-    public Task ScheduleBlobAsync(string blob, long due) => _database.SortedSetAddAsync(_blobs, blob, due, SortedSetWhen.Always);
+    public Task RemoveAsync(string id) => _database.KeyDeleteAsync(Key(id));
 
-    /// <summary>Blobs whose time has come.</summary>
-    public async Task<string[]> DueAsync(long now, int most) => Array.ConvertAll(
-        await _database.SortedSetRangeByScoreAsync(_blobs, double.NegativeInfinity, now, take: most).ConfigureAwait(false), static blob => blob.ToString());
+    public async IAsyncEnumerable<StoredFile> ListAsync(long now, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        var before = prefix + "file:{";
+        foreach (var server in connection.GetServers())
+        {
+            if (server.IsReplica)
+                continue;
+            await foreach (var key in server.KeysAsync(pattern: before + "*", pageSize: PageSize).WithCancellation(cancellationToken).ConfigureAwait(false))
+            {
+                if ((string?)key is { } text && text.StartsWith(before, StringComparison.Ordinal) && text.EndsWith('}')
+                    && await FindAsync(text[before.Length..^1], now).ConfigureAwait(false) is { } file)
+                    yield return file;
+            }
+        }
+    }
 
-    /// <summary>Forgets a blob that was removed.</summary>
-    public Task ForgetBlobAsync(string blob) => _database.SortedSetRemoveAsync(_blobs, blob);
+    private static string Text(StoredFile file) => string.Create(CultureInfo.InvariantCulture, $"{file.Blob} {file.Size} {file.Uploaded} {file.Expires}");
 
     private static long TimeToLive(long expires, long now) => Math.Max(1, expires - now) + (long)RecordSlack.TotalMilliseconds;
 
@@ -93,6 +102,12 @@ internal sealed class FileRecords(IConnectionMultiplexer connection, string pref
 
         static long Number(string text) => long.Parse(text, CultureInfo.InvariantCulture);
     }
+
+    /// <summary>True for the key of a record, of a store without a prefix.</summary>
+    internal static bool IsKey(RedisKey key) => ((byte[]?)key).AsSpan().StartsWith("file:{"u8);
+
+    /// <summary>Bytes of a live file; null if it has expired or is gone.</summary>
+    internal static long? SizeOf(RedisValue record, long now) => Parse("", record) is { } file && file.Expires > now ? file.Size : null;
 
     private RedisKey Key(string id) => Encoding.ASCII.GetBytes($"{prefix}file:{{{id}}}");
 }

@@ -15,13 +15,11 @@ public sealed class FileStore
 
     private const int CleanUpBatch = 100;
 
-    // After this time what is there of an upload is taken for left behind. Nothing that still runs is that old.
-    private static readonly long AbandonedAfter = (long)(2 * MaxUploadTime).TotalMilliseconds;
-
-    // How much longer than its record a blob stays: for downloads that began before, and clocks that differ.
-    private static readonly long BlobSlack = (long)TimeSpan.FromMinutes(15).TotalMilliseconds;
+    private static readonly long AbandonedAfter = (long)BlobSchedule.AbandonedAfter.TotalMilliseconds; // nothing that still runs is that old
+    private static readonly long BlobSlack = (long)BlobSchedule.Slack.TotalMilliseconds;
 
     private readonly FileRecords _records;
+    private readonly BlobSchedule _schedule;
     private readonly IBlobStore _blobs;
     private readonly TimeProvider _time;
 
@@ -36,6 +34,7 @@ public sealed class FileStore
         ArgumentNullException.ThrowIfNull(blobs);
         ArgumentNullException.ThrowIfNull(time);
         _records = new(connection, keyPrefix);
+        _schedule = new(connection, keyPrefix);
         _blobs = blobs;
         _time = time;
     }
@@ -55,7 +54,7 @@ public sealed class FileStore
         Stream content, FileIdMode mode, long maxLength, TimeSpan timeToLive, CancellationToken cancellationToken = default)
     {
         var blob = Guid.NewGuid().ToString("N");
-        await _records.ScheduleBlobAsync(blob, Now + AbandonedAfter).ConfigureAwait(false);
+        await _schedule.SetAsync(blob, Now + AbandonedAfter).ConfigureAwait(false);
         var used = false;
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         limit.CancelAfter(MaxUploadTime);
@@ -76,7 +75,7 @@ public sealed class FileStore
 
             var now = Now;
             var expires = now + (long)timeToLive.TotalMilliseconds;
-            await _records.ScheduleBlobAsync(blob, expires + BlobSlack).ConfigureAwait(false);
+            await _schedule.SetAsync(blob, expires + BlobSlack).ConfigureAwait(false);
             var file = new StoredFile("", blob, measured.Count, now, expires);
             used = true; // until the store has said that it isn't: a failure leaves it open
             var stored = mode == FileIdMode.Content
@@ -88,7 +87,7 @@ public sealed class FileStore
         finally
         {
             if (!used)
-                await _records.ScheduleBlobAsync(blob, due: 0).ConfigureAwait(false);
+                await _schedule.SetAsync(blob, due: 0).ConfigureAwait(false);
         }
     }
 
@@ -110,22 +109,42 @@ public sealed class FileStore
     public IAsyncEnumerable<ReadOnlyMemory<byte>> ReadAsync(StoredFile file, CancellationToken cancellationToken = default) =>
         _blobs.ReadAsync(file.Blob, file.Size, cancellationToken);
 
-    /// <summary>Removes the bytes of files that have expired and of uploads that were broken off. Returns how many blobs that were.</summary>
+    /// <summary>Removes the bytes of files that have expired, also those of rooms, and of uploads that were broken off. Returns how many blobs that were.</summary>
     public async Task<int> CleanUpAsync(CancellationToken cancellationToken = default)
     {
         for (var count = 0; ;)
         {
-            var due = await _records.DueAsync(Now, CleanUpBatch).ConfigureAwait(false);
+            var due = await _schedule.DueAsync(Now, CleanUpBatch).ConfigureAwait(false);
             foreach (var blob in due)
             {
                 await _blobs.DeleteAsync(blob, cancellationToken).ConfigureAwait(false);
-                await _records.ForgetBlobAsync(blob).ConfigureAwait(false);
+                await _schedule.ForgetAsync(blob).ConfigureAwait(false);
                 count++;
             }
 
             if (due.Length < CleanUpBatch)
                 return count;
         }
+    }
+
+    /// <summary>All live files. One that comes or goes meanwhile may be left out, and one may come twice. Walks the store: never part of a request.</summary>
+    internal IAsyncEnumerable<StoredFile> ListAsync(CancellationToken cancellationToken) => _records.ListAsync(Now, cancellationToken);
+
+    /// <summary>Stores a file of a snapshot under its own id and blob, whatever is there.</summary>
+    internal async Task RestoreAsync(StoredFile file, Stream content, CancellationToken cancellationToken)
+    {
+        await _schedule.SetAsync(file.Blob, file.Expires + BlobSlack).ConfigureAwait(false);
+        await _blobs.WriteAsync(file.Blob, content, cancellationToken).ConfigureAwait(false);
+        if (await _records.FindAsync(file.Id, Now).ConfigureAwait(false) is { } other && other.Blob != file.Blob)
+            await _schedule.SetAsync(other.Blob, due: 0).ConfigureAwait(false);
+        await _records.SetAsync(file, Now).ConfigureAwait(false);
+    }
+
+    /// <summary>Removes a file before its time.</summary>
+    internal async Task RemoveAsync(StoredFile file)
+    {
+        await _records.RemoveAsync(file.Id).ConfigureAwait(false);
+        await _schedule.SetAsync(file.Blob, due: 0).ConfigureAwait(false);
     }
 
     private async Task<StoredFile?> PublishAsync(StoredFile file, long now)
@@ -154,7 +173,7 @@ public sealed class FileStore
     // The blob first, so that it never goes before the record.
     private async Task<StoredFile?> RenewAsync(StoredFile file, long expires, long? uploaded, long now)
     {
-        await _records.KeepBlobAsync(file.Blob, expires + BlobSlack).ConfigureAwait(false);
+        await _schedule.KeepAsync(file.Blob, expires + BlobSlack).ConfigureAwait(false);
         return await _records.RenewAsync(file, expires, uploaded, now).ConfigureAwait(false);
     }
 }

@@ -36,12 +36,55 @@ internal sealed record BenchCircumstances(
 /// <param name="P50Milliseconds">Median latency.</param>
 /// <param name="P99Milliseconds">99th percentile of latency.</param>
 /// <param name="ServerCpuMicroseconds">CPU time of the server's process per request.</param>
-/// <param name="FloorMicroseconds">CPU time of the request's cryptography alone.</param>
+/// <param name="FloorMicroseconds">CPU time of the request's cryptography alone, measured between the rounds.</param>
 /// <param name="CpuOverFloor">The one divided by the other.</param>
 /// <param name="ClientCpuMicroseconds">CPU time of the benchmark itself per request.</param>
+/// <param name="AllocatedBytes">Managed memory that the server allocates per request; null if it makes no metrics.</param>
 internal sealed record BenchResult(
     string Kind, int Concurrency, int Requests, double RequestsPerSecond, double P50Milliseconds, double P99Milliseconds,
-    double ServerCpuMicroseconds, double FloorMicroseconds, double CpuOverFloor, double ClientCpuMicroseconds);
+    double ServerCpuMicroseconds, double FloorMicroseconds, double CpuOverFloor, double ClientCpuMicroseconds, double? AllocatedBytes = null);
+
+/// <summary>Two builds or settings side by side, as <c>bench versus --output json</c> prints it.</summary>
+/// <param name="Date">Start of the run, UTC.</param>
+/// <param name="Version">Version of this program.</param>
+/// <param name="Cpu">Model of the processor.</param>
+/// <param name="Cores">Logical processors, shared by client and servers.</param>
+/// <param name="Other">What the other network is: a program, settings.</param>
+/// <param name="Rounds">Rounds of each.</param>
+/// <param name="Requests">Requests in a round.</param>
+/// <param name="Results">One per kind of request and concurrency.</param>
+internal sealed record BenchVersusReport(
+    DateTimeOffset Date, string Version, string Cpu, int Cores, string Other, int Rounds, int Requests, IReadOnlyList<BenchVersusResult> Results);
+
+/// <summary>One row of <see cref="BenchVersusReport"/>.</summary>
+/// <param name="Kind">poll, store or direct-poll.</param>
+/// <param name="Concurrency">Requests in flight.</param>
+/// <param name="OtherCpuMicroseconds">CPU time of the other network's process per request.</param>
+/// <param name="CpuMicroseconds">CPU time of this program's network per request.</param>
+/// <param name="CpuRatio">Mean over the middle half of neighbouring rounds' ratios: 0.9 is a tenth less than the other.</param>
+/// <param name="ThroughputRatio">The same of requests per second: 1.1 is a tenth more than the other.</param>
+/// <param name="OtherAllocatedBytes">Managed memory that the other allocates per request; null if it makes no metrics.</param>
+/// <param name="AllocatedBytes">The same of this program.</param>
+internal sealed record BenchVersusResult(
+    string Kind, int Concurrency, double OtherCpuMicroseconds, double CpuMicroseconds, double CpuRatio, double ThroughputRatio,
+    double? OtherAllocatedBytes, double? AllocatedBytes);
+
+/// <summary>Latency of requests that do not wait for one another, as <c>bench latency --output json</c> prints it.</summary>
+/// <param name="Date">Start of the run, UTC.</param>
+/// <param name="Version">Version of this program.</param>
+/// <param name="Cpu">Model of the processor.</param>
+/// <param name="Cores">Logical processors, shared by client and server.</param>
+/// <param name="Kind">poll, store or direct-poll.</param>
+/// <param name="SaturationPerSecond">Requests per second with 64 in flight.</param>
+/// <param name="RatePerSecond">Requests per second of the measurement.</param>
+/// <param name="Requests">Requests measured.</param>
+/// <param name="P50Milliseconds">Median latency, from the moment that the schedule says.</param>
+/// <param name="P99Milliseconds">99th percentile.</param>
+/// <param name="P999Milliseconds">99.9th percentile.</param>
+/// <param name="P99OverP50">The one divided by the other.</param>
+internal sealed record BenchLatencyReport(
+    DateTimeOffset Date, string Version, string Cpu, int Cores, string Kind, double SaturationPerSecond, double RatePerSecond, int Requests,
+    double P50Milliseconds, double P99Milliseconds, double P999Milliseconds, double P99OverP50);
 
 /// <summary>What faults cost those requests that meet none, as <c>bench faults --output json</c> prints it.</summary>
 /// <param name="Date">Start of the run, UTC.</param>
@@ -60,7 +103,38 @@ internal sealed record BenchFaultsReport(
     DateTimeOffset Date, string Version, string Cpu, int Cores, int Faults, int Concurrency, int Rounds, int RequestsPerRound,
     double CpuMicroseconds, double CpuMicrosecondsWithFaults, double CpuRatio, double ThroughputRatio);
 
+/// <summary>What telemetry costs a request, from one run of networks that differ in nothing else.</summary>
+/// <param name="Date">When it was measured.</param>
+/// <param name="Version">Of the program.</param>
+/// <param name="Cpu">Model of the processor.</param>
+/// <param name="Cores">Logical processors.</param>
+/// <param name="Concurrency">Requests in flight.</param>
+/// <param name="Rounds">Rounds of each network.</param>
+/// <param name="Requests">Polls in a round.</param>
+/// <param name="Settings">The networks.</param>
+/// <param name="SpansPerPoll">Places in a poll's way where a span may begin.</param>
+/// <param name="UnheardSpanNanoseconds">What such a place costs while nobody listens to spans at all.</param>
+internal sealed record BenchTracingReport(
+    DateTimeOffset Date, string Version, string Cpu, int Cores, int Concurrency, int Rounds, int Requests, IReadOnlyList<BenchTracingResult> Settings,
+    int SpansPerPoll, double UnheardSpanNanoseconds)
+{
+    /// <summary>Share of a poll's CPU time that spans cost while nobody listens to them: too little for networks to be told apart by it.</summary>
+    public double UnheardShare => SpansPerPoll * UnheardSpanNanoseconds / 1000 / Settings[0].CpuMicroseconds;
+}
+
+/// <summary>One network of <see cref="BenchTracingReport"/>.</summary>
+/// <param name="Name">What is switched on.</param>
+/// <param name="CpuMicroseconds">The server's CPU time per poll, mean over the middle half of the rounds.</param>
+/// <param name="Base">The network it is compared with.</param>
+/// <param name="Ratio">To that of the other network, round by round: mean over the middle half.</param>
+/// <param name="Error">Standard error of the ratio, from how far apart the middle half of the rounds are.</param>
+internal sealed record BenchTracingResult(string Name, double CpuMicroseconds, string Base, double Ratio, double Error);
+
 [JsonSourceGenerationOptions(WriteIndented = true, PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
 [JsonSerializable(typeof(BenchReport))]
 [JsonSerializable(typeof(BenchFaultsReport))]
+[JsonSerializable(typeof(BenchTracingReport))]
+[JsonSerializable(typeof(BenchVersusReport))]
+[JsonSerializable(typeof(BenchLatencyReport))]
+[JsonSerializable(typeof(BenchScaleReport))]
 internal sealed partial class BenchJsonContext : JsonSerializerContext;

@@ -29,6 +29,9 @@ internal sealed class BenchRequest
     /// <summary>What a store must answer.</summary>
     public MessageHash ExpectedHash { get; init; }
 
+    /// <summary>What a poll must find.</summary>
+    public IReadOnlyList<MessageHash> ExpectedMessages { get; init; } = [];
+
     /// <summary>Status of the HTTP answer.</summary>
     public int Status { get; set; }
 

@@ -7,8 +7,8 @@ using X25519Primitive = Session.Orleans.Protocol.Cryptography.X25519;
 namespace Session.Orleans.Testnet.Bench;
 
 /// <summary>
-/// What the protocol's cryptography costs on this machine: CPU microseconds per call on one thread, the best of several rounds. No server
-/// that speaks the protocol can spend less than the sum of the calls a request needs, which is the floor it is compared with.
+/// What the protocol's cryptography costs on this machine: CPU microseconds per call on one thread, the best of several rounds. Good for comparing
+/// machines; what requests are compared with is <see cref="ServerFloor"/>.
 /// </summary>
 internal sealed class CryptoCosts
 {
@@ -82,36 +82,6 @@ internal sealed class CryptoCosts
         Blake2bOf1KiB = Math.Min(Blake2bOf1KiB, other.Blake2bOf1KiB),
         MessageHash = Math.Min(MessageHash, other.MessageHash),
     };
-
-    /// <summary>
-    /// What the four nodes of an onion request cost: one agreement each, decryption of layers of the sizes that this request has there, and
-    /// encryption of the reply.
-    /// </summary>
-    /// <param name="cipher">Cipher of all layers.</param>
-    /// <param name="request">A typical storage request.</param>
-    /// <param name="replyLength">Length of the reply in base64.</param>
-    public double MeasureOnion(OnionCipher cipher, ReadOnlySpan<byte> request, int replyLength)
-    {
-        // Nodes of our own in the network's place: their layers have the same sizes, and here we can open them.
-        var nodes = Enumerable.Range(0, NetworkMap.Hops + 1).Select(_ => Ed25519KeyPair.Generate()).ToArray();
-        var onion = OnionRequestBuilder.BuildToNode([.. nodes.Select(node => new OnionHop(node.PublicKey, node.X25519.PublicKey))], cipher, request);
-        Require(OnionEnvelope.TryParse(onion.HttpBody, out var layer, out _));
-        var (ciphertext, ephemeral) = (layer.Ciphertext, layer.EphemeralKey);
-        var total = 0.0;
-        foreach (var node in nodes)
-        {
-            Require(OnionLayer.TryOpen(node.X25519, ephemeral, cipher, ciphertext.Span, out var plaintext, out _));
-            total += X25519 + MeasureDecrypt(cipher, plaintext.Length);
-            Require(OnionInstruction.TryParse(plaintext, out var instruction));
-            if (instruction is OnionInstruction.ToNode next)
-                (ciphertext, ephemeral) = (next.Ciphertext, next.EphemeralKey);
-        }
-
-        var reply = new byte[Math.Max(0, (replyLength / 4 * 3) - OnionCiphers.GetCiphertextLength(cipher, 0))];
-        var sealedReply = new byte[OnionCiphers.GetCiphertextLength(cipher, reply.Length)];
-        var key = onion.ReplyKey;
-        return total + Measure(() => key.Encrypt(reply, sealedReply));
-    }
 
     private static double MeasureDecrypt(OnionCipher cipher, int length)
     {

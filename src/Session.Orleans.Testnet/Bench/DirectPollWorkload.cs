@@ -21,5 +21,6 @@ internal sealed class DirectPollWorkload : PollWorkload
         return new(node.StorageRpcUrl, WriteRequest(swarm, nowMs)) { Swarm = Map.Swarms[swarm] };
     }
 
-    public override double MeasureFloor(CryptoCosts costs, int replyLength) => costs.Ed25519Verify;
+    public override ServerFloor CreateFloor(int replyLength) =>
+        new(OnionCipher.XChaCha20, onion: default, replyLength, verifies: true, signatures: 0, hashedLength: 0);
 }

@@ -5,9 +5,30 @@ using HdrHistogram;
 namespace Session.Orleans.Testnet.Bench;
 
 /// <summary>What was measured over a number of requests.</summary>
-internal sealed record LoadResult(int Requests, TimeSpan Elapsed, TimeSpan ServerCpu, TimeSpan ClientCpu, LongHistogram Latency, int ReplyLength)
+internal sealed record DriverResult(int Requests, TimeSpan Elapsed, TimeSpan ServerCpu, TimeSpan ClientCpu, LongHistogram Latency, int ReplyLength)
 {
     public double ServerCpuMicroseconds => ServerCpu.TotalMicroseconds / Requests;
+
+    public double RequestsPerSecond => Requests / Elapsed.TotalSeconds;
+
+    /// <summary>Several rounds as one.</summary>
+    public static DriverResult Join(IReadOnlyList<DriverResult> rounds)
+    {
+        var joined = rounds[0] with { Latency = (LongHistogram)rounds[0].Latency.Copy() };
+        foreach (var round in rounds.Skip(1))
+        {
+            joined.Latency.Add(round.Latency);
+            joined = joined with
+            {
+                Requests = joined.Requests + round.Requests,
+                Elapsed = joined.Elapsed + round.Elapsed,
+                ServerCpu = joined.ServerCpu + round.ServerCpu,
+                ClientCpu = joined.ClientCpu + round.ClientCpu,
+            };
+        }
+
+        return joined;
+    }
 }
 
 /// <summary>Sends requests over HTTPS with keep-alive, a fixed number at a time, each worker waiting for one answer before it asks again.</summary>
@@ -16,6 +37,7 @@ internal sealed class LoadDriver(BenchNetwork network) : IDisposable
     // Signed requests live for a minute: this many are made and sent within it.
     private const int BatchSize = 5000;
     private static readonly TimeSpan BatchLimit = TimeSpan.FromMinutes(3);
+    private const int OpenLoopWorkers = 64; // whose guards the requests of an open loop use in turn
     private const long MaxLatencyMicroseconds = 60_000_000;
 
     private readonly HttpMessageInvoker _http = new(new SocketsHttpHandler
@@ -32,7 +54,7 @@ internal sealed class LoadDriver(BenchNetwork network) : IDisposable
 
     /// <summary>Sends <paramref name="count"/> requests and checks every answer.</summary>
     /// <exception cref="CommandException">An answer is wrong, or none came.</exception>
-    public async Task<LoadResult> RunAsync(Workload workload, int concurrency, int count, CancellationToken cancellationToken)
+    public async Task<DriverResult> RunAsync(Workload workload, int concurrency, int count, CancellationToken cancellationToken)
     {
         var latency = new LongHistogram(MaxLatencyMicroseconds, 3);
         var (elapsed, serverCpu, clientCpu, replyLength) = (TimeSpan.Zero, TimeSpan.Zero, TimeSpan.Zero, 0);
@@ -48,16 +70,24 @@ internal sealed class LoadDriver(BenchNetwork network) : IDisposable
         return new(count, elapsed, serverCpu, clientCpu, latency, replyLength);
     }
 
+    /// <summary>Sends requests that are not measured, few at a time: of large answers a busy machine gives less than a batch while its signatures live.</summary>
+    public async Task PrepareAsync(Workload workload, int concurrency, int count, CancellationToken cancellationToken)
+    {
+        const int Step = 250;
+        for (var sent = 0; sent < count; sent += Step)
+            _ = await RunAsync(workload, concurrency, Math.Min(Step, count - sent), cancellationToken);
+    }
+
     /// <summary>Sends requests until the server's CPU time per request no longer falls: its code is compiled and its mailboxes are loaded.</summary>
     /// <returns>What the last step measured.</returns>
-    public async Task<LoadResult> WarmUpAsync(Workload workload, int concurrency, int least, CancellationToken cancellationToken)
+    public async Task<DriverResult> WarmUpAsync(Workload workload, int concurrency, int least, CancellationToken cancellationToken)
     {
-        const int Step = 1000;
+        var step = Math.Min(1000, least);
         const double Stable = 0.95;
-        LoadResult? last = null;
-        for (var sent = Step; ; sent += Step)
+        DriverResult? last = null;
+        for (var sent = step; ; sent += step)
         {
-            var result = await RunAsync(workload, concurrency, Step, cancellationToken);
+            var result = await RunAsync(workload, concurrency, step, cancellationToken);
             var stable = last is not null && result.ServerCpu > Stable * last.ServerCpu;
             if (sent >= least && (stable || sent >= 3 * least))
                 return result;
@@ -65,7 +95,69 @@ internal sealed class LoadDriver(BenchNetwork network) : IDisposable
         }
     }
 
+    /// <summary>
+    /// Sends requests at random moments, whether or not earlier ones have been answered, and counts each latency from the moment that the schedule
+    /// says. Moments are whole milliseconds, so that the schedule needs no processor of its own.
+    /// </summary>
+    /// <param name="workload">The requests.</param>
+    /// <param name="perSecond">Mean rate.</param>
+    /// <param name="duration">How long.</param>
+    /// <param name="cancellationToken">Ends the run.</param>
+    public async Task<DriverResult> RunOpenAsync(Workload workload, double perSecond, TimeSpan duration, CancellationToken cancellationToken)
+    {
+        var random = new Random(1);
+        var rounds = new List<DriverResult>();
+        for (var left = (int)(perSecond * duration.TotalSeconds); left > 0; left -= BatchSize)
+        {
+            var queues = Build(workload, OpenLoopWorkers, Math.Min(BatchSize, left));
+            BenchRequest[] requests = [.. Enumerable.Range(0, queues.Max(queue => queue.Length)).SelectMany(i => queues.Where(queue => i < queue.Length).Select(queue => queue[i]))];
+            GC.Collect(); // building made garbage, which is not the requests' fault
+            rounds.Add(await SendOnScheduleAsync(requests, perSecond, random, cancellationToken));
+            Check(workload, queues);
+        }
+
+        return DriverResult.Join(rounds);
+    }
+
     public void Dispose() => _http.Dispose();
+
+    private async Task<DriverResult> SendOnScheduleAsync(BenchRequest[] requests, double perSecond, Random random, CancellationToken cancellationToken)
+    {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        limit.CancelAfter(BatchLimit);
+        var latencies = new long[requests.Length];
+        var running = new Task[requests.Length];
+        var (server, client, start) = (network.CpuTime, Environment.CpuUsage.TotalTime, Stopwatch.GetTimestamp());
+        var due = 0.0; // ms since the start
+        for (var next = 0; next < requests.Length; next++)
+        {
+            due -= Math.Log(1 - random.NextDouble()) * 1000 / perSecond;
+            var at = TimeSpan.FromMilliseconds(Math.Ceiling(due));
+            while (Stopwatch.GetElapsedTime(start) < at)
+                await Task.Delay(1, limit.Token).ConfigureAwait(false);
+            running[next] = SendOneAsync(next, at);
+        }
+
+        try
+        {
+            await Task.WhenAll(running);
+        }
+        catch (HttpRequestException exception)
+        {
+            throw new CommandException(ExitCodes.CheckFailed, $"A node can't be reached: {exception.Message} {network.Complaints}");
+        }
+
+        var histogram = new LongHistogram(MaxLatencyMicroseconds, 3);
+        foreach (var latency in latencies)
+            histogram.RecordValue(latency);
+        return new(requests.Length, Stopwatch.GetElapsedTime(start), network.CpuTime - server, Environment.CpuUsage.TotalTime - client, histogram, requests[0].Reply.Length);
+
+        async Task SendOneAsync(int i, TimeSpan at)
+        {
+            await SendAsync(requests[i], limit.Token).ConfigureAwait(false);
+            latencies[i] = Math.Clamp((long)(Stopwatch.GetElapsedTime(start) - at).TotalMicroseconds, 1, MaxLatencyMicroseconds);
+        }
+    }
 
     private static BenchRequest[][] Build(Workload workload, int concurrency, int count)
     {
@@ -112,12 +204,17 @@ internal sealed class LoadDriver(BenchNetwork network) : IDisposable
         foreach (var request in queue)
         {
             var start = Stopwatch.GetTimestamp();
-            using var message = new HttpRequestMessage(HttpMethod.Post, request.Url) { Content = request.Content };
-            using var response = await _http.SendAsync(message, cancellationToken).ConfigureAwait(false);
-            request.Reply = await response.Content.ReadAsByteArrayAsync(cancellationToken).ConfigureAwait(false);
-            request.Status = (int)response.StatusCode;
+            await SendAsync(request, cancellationToken).ConfigureAwait(false);
             latency.RecordValue(Math.Clamp((long)Stopwatch.GetElapsedTime(start).TotalMicroseconds, 1, MaxLatencyMicroseconds));
         }
+    }
+
+    private async Task SendAsync(BenchRequest request, CancellationToken cancellationToken)
+    {
+        using var message = new HttpRequestMessage(HttpMethod.Post, request.Url) { Content = request.Content };
+        using var response = await _http.SendAsync(message, cancellationToken).ConfigureAwait(false);
+        request.Reply = await response.Content.ReadAsByteArrayAsync(cancellationToken).ConfigureAwait(false);
+        request.Status = (int)response.StatusCode;
     }
 
     private static void Check(Workload workload, BenchRequest[][] queues)

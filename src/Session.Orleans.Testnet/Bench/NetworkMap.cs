@@ -50,6 +50,19 @@ internal sealed class NetworkMap
     /// <summary>True if the account's messages are in <paramref name="swarm"/>.</summary>
     public bool IsIn(BenchSwarm swarm, AccountId account) => _ring.TryFind(account, out var id) && id == swarm.Id;
 
+    /// <summary>Which of <see cref="Swarms"/> has the account's messages.</summary>
+    public int SwarmOf(AccountId account)
+    {
+        _ = _ring.TryFind(account, out var id);
+        for (var i = 0; i < Swarms.Length; i++)
+        {
+            if (Swarms[i].Id == id)
+                return i;
+        }
+
+        throw new CommandException(ExitCodes.Failed, "The benchmark does not know the swarm of an account.");
+    }
+
     /// <summary>A worker's first hop, which it keeps, as a client does.</summary>
     public BenchNode GuardOf(int worker) => Nodes[worker % Nodes.Length];
 

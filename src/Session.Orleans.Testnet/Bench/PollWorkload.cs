@@ -38,8 +38,8 @@ internal class PollWorkload : Workload
         return new(guard.OnionUrl, onion.HttpBody) { Onion = onion, Swarm = Map.Swarms[swarm] };
     }
 
-    public override double MeasureFloor(CryptoCosts costs, int replyLength) =>
-        costs.MeasureOnion(_cipher, WriteRequest(swarm: 0, nowMs: 1_700_000_000_000), replyLength) + costs.Ed25519Verify;
+    public override ServerFloor CreateFloor(int replyLength) =>
+        new(_cipher, WriteRequest(swarm: 0, nowMs: 1_700_000_000_000), replyLength, verifies: true, signatures: 0, hashedLength: 0);
 
     protected byte[] WriteRequest(int swarm, long nowMs)
     {

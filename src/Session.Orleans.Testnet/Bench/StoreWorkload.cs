@@ -20,6 +20,7 @@ internal sealed class StoreWorkload : Workload
 
     private readonly ImmutableArray<ImmutableArray<AccountId>> _accounts;
     private readonly OnionCipher _cipher;
+    private readonly bool _isDirect;
     private int _next;
     private int _checked;
 
@@ -37,21 +38,35 @@ internal sealed class StoreWorkload : Workload
             account => account);
     }
 
-    public override string Name => "store";
+    /// <summary>Stores to these mailboxes, straight to a member of their swarm.</summary>
+    /// <param name="map">The network.</param>
+    /// <param name="accounts">Accounts of each swarm, at least one.</param>
+    /// <param name="seed">Of the messages: with the same one they are the same, and a second store of a message is no store.</param>
+    public StoreWorkload(NetworkMap map, ImmutableArray<ImmutableArray<AccountId>> accounts, int seed)
+        : base(map, seed) =>
+        (_accounts, _isDirect) = (accounts, true);
+
+    public override string Name => _isDirect ? "direct store" : "store";
 
     public override BenchRequest Build(int worker, long nowMs)
     {
         var swarm = _next++ % _accounts.Length;
         var request = CreateRequest(swarm, nowMs);
+        if (_isDirect)
+        {
+            var members = Map.Swarms[swarm].Members;
+            return new(members[worker % members.Length].StorageRpcUrl, StorageRequestWriter.ToArray(request)) { Swarm = Map.Swarms[swarm], ExpectedHash = request.ComputeHash() };
+        }
+
         var guard = Map.GuardOf(worker);
         var onion = OnionRequestBuilder.BuildToNode(
             Map.ChoosePath(guard, Map.Swarms[swarm], Random), _cipher, StorageRequestWriter.ToArray(request));
         return new(guard.OnionUrl, onion.HttpBody) { Onion = onion, Swarm = Map.Swarms[swarm], ExpectedHash = request.ComputeHash() };
     }
 
-    public override double MeasureFloor(CryptoCosts costs, int replyLength) =>
-        costs.MeasureOnion(_cipher, StorageRequestWriter.ToArray(CreateRequest(swarm: 0, nowMs: 1_700_000_000_000)), replyLength)
-        + (Map.AverageSwarmSize * costs.Ed25519Sign) + costs.MessageHash;
+    public override ServerFloor CreateFloor(int replyLength) => new(
+        _cipher, StorageRequestWriter.ToArray(CreateRequest(swarm: 0, nowMs: 1_700_000_000_000)), replyLength, verifies: false,
+        signatures: (int)Math.Round(Map.AverageSwarmSize), hashedLength: MessageLength);
 
     protected override string? CheckReply(BenchRequest request, JsonElement reply)
     {

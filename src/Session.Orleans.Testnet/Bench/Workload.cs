@@ -12,6 +12,9 @@ internal abstract class Workload(NetworkMap map, int seed)
     /// <summary>Mailboxes that the requests are spread over, the same number in every swarm.</summary>
     public const int Accounts = 512;
 
+    /// <summary>Names of all workloads.</summary>
+    public static readonly string[] Kinds = ["poll", "store", "direct-poll"];
+
     /// <summary>Name on the command line and in reports.</summary>
     public abstract string Name { get; }
 
@@ -25,10 +28,20 @@ internal abstract class Workload(NetworkMap map, int seed)
     /// <param name="nowMs">Time to sign, unix ms.</param>
     public abstract BenchRequest Build(int worker, long nowMs);
 
-    /// <summary>The CPU time that the request's cryptography costs the server, in microseconds.</summary>
-    /// <param name="costs">Measured primitives.</param>
+    /// <summary>What the request's cryptography alone costs the server.</summary>
     /// <param name="replyLength">Length of a real answer's body.</param>
-    public abstract double MeasureFloor(CryptoCosts costs, int replyLength);
+    public abstract ServerFloor CreateFloor(int replyLength);
+
+    /// <summary>The workload of a name.</summary>
+    /// <param name="kind">One of <see cref="Kinds"/>.</param>
+    /// <param name="map">The network.</param>
+    /// <param name="cipher">Cipher of onion layers.</param>
+    public static Workload Create(string kind, NetworkMap map, OnionCipher cipher) => kind switch
+    {
+        "poll" => new PollWorkload(map, cipher),
+        "store" => new StoreWorkload(map, cipher),
+        _ => new DirectPollWorkload(map),
+    };
 
     /// <summary>Null, or what is wrong with the answer.</summary>
     public string? Check(BenchRequest request)

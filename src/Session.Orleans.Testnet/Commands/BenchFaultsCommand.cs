@@ -24,7 +24,7 @@ internal static class BenchFaultsCommand
     public static Command Create()
     {
         var command = new Command("faults", "Compares polls with and without faults on nodes that they do not meet, in turns on one network") { Count, Rounds, Requests, Concurrency, Output };
-        command.SetAction(RunAsync);
+        command.SetAction((options, _) => StopOrder.CancelsAsync(stop => RunAsync(options, stop)));
         return command;
     }
 
@@ -43,7 +43,7 @@ internal static class BenchFaultsCommand
         _ = await driver.WarmUpAsync(workload, concurrency, WarmUpRequests, cancellationToken);
 
         // In turns, because a machine that others use changes from minute to minute; and which comes first changes as well.
-        var (without, with) = (new List<LoadResult>(), new List<LoadResult>());
+        var (without, with) = (new List<DriverResult>(), new List<DriverResult>());
         for (var round = 0; round < rounds; round++)
         {
             foreach (var faults in round % 2 == 0 ? (bool[])[false, true] : [true, false])
@@ -60,9 +60,9 @@ internal static class BenchFaultsCommand
         var report = new BenchFaultsReport(
             DateTimeOffset.UtcNow, typeof(BenchCommand).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "",
             Machine.ReadCpuModel(), Environment.ProcessorCount, count, concurrency, rounds, requests,
-            Median(without.Select(result => result.ServerCpuMicroseconds)), Median(with.Select(result => result.ServerCpuMicroseconds)),
-            Median(with.Zip(without, (faults, none) => faults.ServerCpuMicroseconds / none.ServerCpuMicroseconds)),
-            Median(with.Zip(without, (faults, none) => none.Elapsed / faults.Elapsed)));
+            Figures.Median(without.Select(result => result.ServerCpuMicroseconds)), Figures.Median(with.Select(result => result.ServerCpuMicroseconds)),
+            Figures.Median(with.Zip(without, (faults, none) => faults.ServerCpuMicroseconds / none.ServerCpuMicroseconds)),
+            Figures.Median(with.Zip(without, (faults, none) => none.Elapsed / faults.Elapsed)));
         Console.WriteLine(options.GetValue(Output) is OutputFormat.Json
             ? JsonSerializer.Serialize(report, BenchJsonContext.Default.BenchFaultsReport)
             : string.Create(CultureInfo.InvariantCulture,
@@ -86,12 +86,6 @@ internal static class BenchFaultsCommand
                 _ => new("latency", at, To: [names[(i + 1) % names.Length]], DelayMs: 5),
             };
         }
-    }
-
-    private static double Median(IEnumerable<double> values)
-    {
-        var sorted = values.Order().ToArray();
-        return (sorted[(sorted.Length - 1) / 2] + sorted[sorted.Length / 2]) / 2;
     }
 
     private static void Say(string text) => Console.Error.WriteLine(text);

@@ -18,7 +18,7 @@ internal static class BenchStartCommand
     public static Command Create()
     {
         var command = new Command("start", "Measures the time from process start to 'testnet ready', and the memory two seconds later") { Nodes, Rounds, Output };
-        command.SetAction(RunAsync);
+        command.SetAction((options, _) => StopOrder.CancelsAsync(stop => RunAsync(options, stop)));
         return command;
     }
 

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Completions;
 using Session.Orleans.Gateway.Admin;
+using Session.Orleans.Load;
 
 namespace Session.Orleans.Testnet.Commands;
 

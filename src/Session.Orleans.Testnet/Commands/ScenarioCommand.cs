@@ -26,7 +26,7 @@ internal static class ScenarioCommand
 
     private static async Task<int> RunAsync(ParseResult options)
     {
-        var scenario = Read(options.GetValue(File)!);
+        var scenario = PlanFile.Read(options.GetValue(File)!, ScenarioReader.Read);
         var speed = options.GetValue(Speed);
         using var admin = AdminClient.Open(options.GetValue(Data)!);
         if (options.GetValue(DryRun))
@@ -51,18 +51,6 @@ internal static class ScenarioCommand
         var failed = report.Assertions.Where(assertion => assertion.Passed is false).ToArray();
         return failed.Length == 0 ? ExitCodes.Ok : throw new CommandException(ExitCodes.CheckFailed, string.Create(CultureInfo.InvariantCulture,
             $"{failed.Length} of {report.Assertions.Count} assertions failed: {string.Join("; ", failed.Select(one => $"{one.Metric} was {one.Figure ?? "not measured"}, wanted {one.Wanted}"))}."));
-    }
-
-    private static Scenario Read(string file)
-    {
-        try
-        {
-            return ScenarioReader.Read(file);
-        }
-        catch (Exception exception) when (exception is ScenarioFormatException or IOException or UnauthorizedAccessException)
-        {
-            throw new CommandException(ExitCodes.Usage, exception.Message);
-        }
     }
 
     private static void CheckSpeed(OptionResult option)

@@ -105,7 +105,7 @@ internal static class SnapshotCommand
         Console.WriteLine(options.GetValue(Output) is OutputFormat.Json
             ? JsonSerializer.Serialize(report, AdminJsonContext.Default.SnapshotReport)
             : string.Create(CultureInfo.InvariantCulture,
-                $"{what}: block {report.Height}, {Count(report.Nodes, "node", "nodes")}, {Count(report.Messages, "message", "messages")} in {Count(report.Mailboxes, "mailbox", "mailboxes")}, {Count(report.Names, "name", "names")}, {report.Bytes:#,0} bytes"));
+                $"{what}: block {report.Height}, {Count(report.Nodes, "node", "nodes")}, {Count(report.Messages, "message", "messages")} in {Count(report.Mailboxes, "mailbox", "mailboxes")}, {Count(report.Names, "name", "names")}, {Count(report.Posts, "post", "posts")} in {Count(report.Rooms, "room", "rooms")}, {Count(report.Files, "file", "files")}, {report.Bytes:#,0} bytes"));
         return ExitCodes.Ok;
     }
 }

@@ -4,20 +4,21 @@ using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using System.Security.Cryptography;
-using Microsoft.AspNetCore.Builder;
+using System.Security.Cryptography.X509Certificates;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
-using Session.Orleans.Contracts;
-using Session.Orleans.EmbeddedStore;
+using Session.Orleans.ConsolePage.Hosting;
 using Session.Orleans.Gateway.Admin;
 using Session.Orleans.Gateway.Communities;
 using Session.Orleans.Gateway.Files;
 using Session.Orleans.Gateway.Hosting;
-using Session.Orleans.Grains.Communities;
 using Session.Orleans.Grains.Network;
+using Session.Orleans.Grains.Placement;
+using Session.Orleans.Load.Network;
 using Session.Orleans.Silo;
+using Session.Orleans.Testnet.Cluster;
 
 namespace Session.Orleans.Testnet.Commands;
 
@@ -41,7 +42,10 @@ internal static class UpCommand
     private static readonly Option<string[]> Rooms = CommonOptions.List("--room", "Rooms to make in the community server if they are missing", "TOKEN,...");
     private static readonly Option<int> FilePort = new("--file-port") { Description = "Port of the file server, HTTP and HTTPS; 0 for none", DefaultValueFactory = _ => 22002 };
     private static readonly Option<bool> NoFiles = new("--no-files") { Description = "Run no file server" };
-    private static readonly Option<int> SiloPort = new("--silo-port") { Description = "Port for other silos of the cluster", DefaultValueFactory = _ => 22010 };
+    private static readonly Option<int> SiloPort = new("--silo-port") { Description = "Port for other silos of the cluster; with --silos the first of 80", DefaultValueFactory = _ => 22010 };
+    private static readonly Option<int> Silos = new("--silos") { Description = "Run the network as this many silo processes and --gateways in front of them, and keep them alive; 0 is one process for all", HelpName = "N" };
+    private static readonly Option<int> Gateways = new("--gateways") { Description = "With --silos: processes that share the client ports", HelpName = "N", DefaultValueFactory = _ => 1 };
+    private static readonly Option<bool> OrleansDashboard = new("--orleans-dashboard") { Description = "Have Orleans' own dashboard under the console page; every call of a grain then costs more" };
     private static readonly Option<bool> NoOmq = new("--no-omq") { Description = "Do not listen for OxenMQ, which is at 500 above each node's port" };
     private static readonly Option<string> Bind = new("--bind") { Description = "IP address to listen on; 0.0.0.0 for all", DefaultValueFactory = _ => "127.0.0.1" };
     private static readonly Option<string> PublicIp = new("--public-ip") { Description = "IPv4 address that the nodes advertise to clients", DefaultValueFactory = _ => "127.0.0.1" };
@@ -49,6 +53,7 @@ internal static class UpCommand
     private static readonly Option<bool> Ephemeral = new("--ephemeral") { Description = "Keep messages in memory only; the next start is a new network" };
     private static readonly Option<string?> NetworkSecret = new("--network-secret") { Description = "Text from which all node keys are derived, at least 16 characters; made at the first start and kept in --data by default", HelpName = "TEXT" };
     private static readonly Option<string?> Redis = new("--redis") { Description = "Use this Redis or Valkey instead of the embedded store", HelpName = "CONNECTION" };
+    private static readonly Option<int?> StorePort = new("--store-port") { Description = "The embedded store listens there on 127.0.0.1, for redis-cli and other tools; 0 for any free port. By default only this network's processes can get to it", HelpName = "PORT" };
     private static readonly Option<string?> Certificate = new("--cert") { Description = "Certificate chain in PEM for the HTTPS ports; self-signed by default", HelpName = "FILE" };
     private static readonly Option<string?> Key = new("--key") { Description = "Private key in PEM for --cert", HelpName = "FILE" };
     private static readonly Option<LogLevel> Level = new("--log-level") { Description = "Least severe log line to print on standard error", DefaultValueFactory = _ => LogLevel.Warning };
@@ -58,66 +63,130 @@ internal static class UpCommand
         var command = new Command("up", "Starts a network and runs it until Ctrl-C")
         {
             Nodes, MaxNodes, SwarmSize, BlockTime, ChainSpeed, ReplicaDrift, HardFork, NodePortBase, SeedPort, AdminPort, FilePort, NoFiles, CommunityPort,
-            NoCommunities, Rooms, SiloPort, NoOmq, Bind, PublicIp,
-            Data, Ephemeral, NetworkSecret, Redis, Certificate, Key, Level,
+            NoCommunities, Rooms, SiloPort, Silos, Gateways, OrleansDashboard, NoOmq, Bind, PublicIp,
+            Data, Ephemeral, NetworkSecret, Redis, StorePort, Certificate, Key, Level,
         };
         command.SetAction(RunAsync);
         return command;
     }
 
-    private static async Task<int> RunAsync(ParseResult options, CancellationToken cancellationToken)
+    private static Task<int> RunAsync(ParseResult options, CancellationToken cancellationToken) => HostErrors.TranslateAsync(async () =>
     {
+        OutOfMemory.EndsProcess();
         var directory = Path.GetFullPath(options.GetValue(Data)!);
+        Directory.CreateDirectory(directory);
+        await using var store = OpenStore(options, directory);
+        _ = EndOnWriteFailureAsync(store, directory);
         try
         {
-            Directory.CreateDirectory(directory);
-            await using var store = OpenStore(options, directory);
-            await using var app = await SiloHost.BuildAsync(ToSettings(options, directory), store: store?.Configure());
-            // Looked at before anything starts: a failing start is logged by all who take part in it, and the reason drowns.
-            app.Services.GetRequiredService<IStartupValidator>().Validate();
-            RequireFreePorts(options);
-            await StartAsync(app, cancellationToken);
-            await app.Services.GetRequiredService<CommunitySetup>().Done;
-            var description = Describe(app, options, directory);
-            description.Save(directory);
-            Announce(description, directory);
-            await app.WaitForShutdownAsync(cancellationToken);
+            return options.GetValue(Silos) == 0
+                ? await RunOneAsync(options, directory, store, cancellationToken)
+                : await RunManyAsync(options, directory, store, cancellationToken);
+        }
+        finally
+        {
             File.Delete(Path.Combine(directory, TestnetDescription.FileName));
-            return ExitCodes.Ok;
         }
-        catch (Exception exception) when (exception is ValidationException or OptionsValidationException)
-        {
-            throw new CommandException(ExitCodes.Usage, exception.Message);
-        }
-        catch (AggregateException exception) when (exception.InnerExceptions.All(inner => inner is OptionsValidationException))
-        {
-            throw new CommandException(ExitCodes.Usage, string.Join(' ', exception.InnerExceptions.Select(inner => inner.Message)));
-        }
-        catch (Exception exception) when (exception is InvalidOperationException or EmbeddedStoreException or NetworkPlanException or IOException or UnauthorizedAccessException)
-        {
-            throw new CommandException(ExitCodes.Failed, exception.Message);
-        }
+    });
+
+    /// <summary>
+    /// Ends the process on the spot when the embedded store can't write. An orderly end would wait for the store with everything it has to say, and
+    /// nothing that is in memory counts any more.
+    /// </summary>
+    private static async Task EndOnWriteFailureAsync(EmbeddedStore.EmbeddedStore? store, string directory)
+    {
+        if (store is null)
+            return;
+        var failure = await store.Failed;
+        await Console.Error.WriteLineAsync(
+            $"session-testnet: The embedded store can't write: {failure.Message} What was acknowledged is kept; make room, and start again.");
+        File.Delete(Path.Combine(directory, TestnetDescription.FileName));
+        Environment.Exit(ExitCodes.Failed);
     }
 
-    /// <summary>Returns when the nodes serve.</summary>
-    private static async Task StartAsync(WebApplication app, CancellationToken cancellationToken)
+    private static async Task<int> RunOneAsync(
+        ParseResult options, string directory, EmbeddedStore.EmbeddedStore? store, CancellationToken cancellationToken)
     {
-        var views = app.Services.GetRequiredService<NetworkViewSource>();
-        try
+        await using var app = await SiloHost.BuildAsync(ToSettings(options, directory), store: store?.Configure());
+        // Looked at before anything starts: a failing start is logged by all who take part in it, and the reason drowns.
+        app.Services.GetRequiredService<IStartupValidator>().Validate();
+        RequireFreePorts(options);
+        await HostErrors.StartAsync(app, cancellationToken);
+        await app.Services.GetRequiredService<CommunitySetup>().Done;
+        var view = app.Services.GetRequiredService<NetworkViewSource>().Current!;
+        var description = Describe(
+            options, directory, app.Services.GetRequiredService<NetworkKeys>(), [.. view.Nodes.Select(node => NodeReport.Of(node, view))],
+            [.. view.Swarms.Select(SwarmReport.Of)]);
+        description.Save(directory);
+        Announce(description, directory);
+        await app.WaitForShutdownAsync(cancellationToken);
+        return ExitCodes.Ok;
+    }
+
+    private static async Task<int> RunManyAsync(
+        ParseResult options, string directory, EmbeddedStore.EmbeddedStore? store, CancellationToken cancellationToken)
+    {
+        var (silos, gateways) = (options.GetValue(Silos), options.GetValue(Gateways));
+        if (silos is < 1 or > ClusterPlan.MaxSilos)
+            throw new ValidationException($"--silos must be between 1 and {ClusterPlan.MaxSilos}.");
+        if (gateways is < 1 or > ClusterPlan.MaxGateways)
+            throw new ValidationException($"--gateways must be between 1 and {ClusterPlan.MaxGateways}.");
+        var settings = ToSettings(options, directory);
+        settings["Silo:Redis"] ??= store!.ConnectionString;
+        RequireFreePorts(options);
+        GatewaySecrets.Prepare(new() { DataDirectory = directory, CertificateFile = options.GetValue(Certificate), KeyFile = options.GetValue(Key) });
+
+        await using var supervisor = new Supervisor(new(settings, silos, gateways, options.GetValue(SiloPort)), Console.Error.WriteLine);
+        await supervisor.StartAsync(cancellationToken);
+        await using var door = await SupervisorDoor.OpenAsync(supervisor, directory);
+        var keys = new NetworkKeys(Options.Create(new NetworkOptions { Secret = settings["Network:Secret"]! }));
+        var description = Describe(options, directory, keys, [], []);
+        using (var admin = AdminClient.Open(description))
         {
-            await app.StartAsync(cancellationToken);
-            await views.WaitForFirstAsync(app.Services.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping);
+            var nodes = await admin.GetNodesAsync(cancellationToken);
+            var swarms = await admin.GetSwarmsAsync(cancellationToken);
+            description = Describe(options, directory, keys, nodes.Value, swarms.Value);
         }
-        catch (OperationCanceledException) when (views.HasFailed)
+
+        var saving = new Lock();
+        void Save()
         {
-            await views.WaitForFirstAsync(CancellationToken.None); // throws the reason why the host gave up
+            lock (saving)
+            {
+                description = description with
+                {
+                    Processes = [.. supervisor.Members.Select(member => new ProcessDescription(
+                        member.Name, member.Role is SiloRole.Gateway ? "gateway" : "silo", member.ProcessId,
+                        string.Create(CultureInfo.InvariantCulture, $"http://127.0.0.1:{member.HealthPort}")))],
+                };
+                description.Save(directory);
+            }
         }
+
+        supervisor.Changed += Save;
+        Save();
+        Announce(description, directory);
+        await StopOrder.WaitAsync(cancellationToken);
+        supervisor.Changed -= Save;
+        return ExitCodes.Ok;
     }
 
     private static void RequireFreePorts(ParseResult options)
     {
         var address = IPAddress.Parse(options.GetValue(Bind)!);
-        Check(IPAddress.Loopback, options.GetValue(SiloPort), SiloPort.Name);
+        if (options.GetValue(Silos) is var silos and > 0)
+        {
+            foreach (var slot in ClusterPlan.Slots(SiloRole.Silo).Take(silos).Concat(ClusterPlan.Slots(SiloRole.Gateway).Take(options.GetValue(Gateways))))
+            {
+                Check(IPAddress.Loopback, options.GetValue(SiloPort) + slot, SiloPort.Name + $" + {slot}");
+                Check(address, options.GetValue(SiloPort) + ClusterPlan.HealthOffset + slot, SiloPort.Name + $" + {ClusterPlan.HealthOffset + slot}");
+            }
+        }
+        else
+        {
+            Check(IPAddress.Loopback, options.GetValue(SiloPort), SiloPort.Name);
+        }
+
         Check(address, options.GetValue(SeedPort), SeedPort.Name);
         Check(address, options.GetValue(AdminPort), AdminPort.Name);
         if (!options.GetValue(NoCommunities))
@@ -156,10 +225,12 @@ internal static class UpCommand
     }
 
     private static EmbeddedStore.EmbeddedStore? OpenStore(ParseResult options, string directory) =>
-        options.GetValue(Redis) is not null ? null
+        options.GetValue(Redis) is not null
+            ? options.GetValue(StorePort) is null ? null : throw new ValidationException("--store-port is for the embedded store; leave it out with --redis.")
             : EmbeddedStore.EmbeddedStore.Start(new()
             {
                 Directory = options.GetValue(Ephemeral) ? null : Path.Combine(directory, "store"),
+                Port = options.GetValue(StorePort) ?? (options.GetValue(Silos) == 0 ? null : 0), // other processes come through a socket
             });
 
     private static Dictionary<string, string?> ToSettings(ParseResult options, string directory)
@@ -189,6 +260,7 @@ internal static class UpCommand
             ["Gateway:NodePortBase"] = Text(options.GetValue(NodePortBase)),
             ["Gateway:NodePorts"] = Text(NodePorts(options)),
             ["Gateway:OmqEnabled"] = (!options.GetValue(NoOmq)).ToString(),
+            ["Console:OrleansDashboard"] = options.GetValue(OrleansDashboard).ToString(),
             ["Gateway:DataDirectory"] = directory,
             ["Gateway:CertificateFile"] = options.GetValue(Certificate),
             ["Gateway:KeyFile"] = options.GetValue(Key),
@@ -218,15 +290,17 @@ internal static class UpCommand
         return options.GetValue(Ephemeral) ? Generate() : SecretFile.ReadOrCreate(Path.Combine(directory, SecretFileName), Generate);
     }
 
-    private static TestnetDescription Describe(WebApplication app, ParseResult options, string directory)
+    private static TestnetDescription Describe(
+        ParseResult options, string directory, NetworkKeys keys, IReadOnlyList<NodeReport> nodes, IReadOnlyList<SwarmReport> swarms)
     {
-        var view = app.Services.GetRequiredService<NetworkViewSource>().Current!;
         var bind = options.GetValue(Bind)!;
         var host = bind is "0.0.0.0" ? "127.0.0.1" : bind;
         var seed = $"https://{host}:{options.GetValue(SeedPort)}";
-        var files = app.Services.GetService<FileServerKeys>()?.Pair;
+        var files = HasFiles(options) ? new FileServerKeys(keys).Pair : null;
+        using var certificate = X509Certificate2.CreateFromPem(File.ReadAllText(options.GetValue(Certificate) ?? Path.Combine(directory, GatewayCertificate.FileName)));
         return new(
             seed,
+            SeedCheck.PinOf(certificate),
             $"http://{host}:{options.GetValue(AdminPort)}",
             Path.Combine(directory, AdminToken.FileName),
             Environment.ProcessId,
@@ -234,15 +308,15 @@ internal static class UpCommand
             options.GetValue(HardFork)!,
             options.GetValue(SwarmSize),
             options.GetValue(NoCommunities) ? null : $"http://{options.GetValue(PublicIp)}:{options.GetValue(CommunityPort)}",
-            app.Services.GetRequiredService<CommunityKeys>().PublicKey.ToString(),
+            keys.CommunityServer.PublicKey.ToString(),
             files is null ? null : $"http://{options.GetValue(PublicIp)}:{options.GetValue(FilePort)}",
             files?.PublicKey.ToString(),
             files?.X25519.PublicKey.ToString(),
-            [.. view.Nodes.Select(node => new NodeDescription(
-                node.Index, $"https://{node.IpAddress}:{node.HttpsPort}", $"{seed}/snodes/{node.PublicKey}",
-                options.GetValue(NoOmq) ? null : $"tcp://{node.IpAddress}:{node.OmqPort}",
-                node.PublicKey.ToString(), node.Keys.X25519.PublicKey.ToString(), node.SwarmId.ToString()))],
-            [.. view.Swarms.Select(swarm => new SwarmDescription(swarm.Id.ToString(), [.. swarm.Members.Select(member => member.Index).Order()]))]);
+            [.. nodes.OrderBy(node => node.Index).Select(node => new NodeDescription(
+                node.Index, $"https://{node.Ip}:{node.HttpsPort}", $"{seed}/snodes/{node.Ed25519}",
+                options.GetValue(NoOmq) ? null : $"tcp://{node.Ip}:{node.HttpsPort + NetworkOptions.MaxNodes}",
+                node.Ed25519, node.X25519, node.Swarm ?? ""))],
+            [.. swarms.Select(swarm => new SwarmDescription(swarm.Id, swarm.Members))]);
     }
 
     private static void Announce(TestnetDescription network, string directory)
@@ -254,6 +328,7 @@ internal static class UpCommand
             Try next, in another terminal:
               session-testnet demo{data}      send a message through three hops and read it at the other end
               session-testnet status{data}    height, nodes, swarms, live messages
+            Console: {network.AdminUrl}{ConsoleExtensions.Path}/ shows it in a browser, and breaks it there; it asks for the token in {network.AdminTokenFile}.
             A Session client takes {network.SeedUrl} as its seed node{(network.FileServerUrl is { } files ? $" and {files} as its file server" : "")}. {Path.Combine(directory, TestnetDescription.FileName)} lists every node.
             Ctrl-C stops the network{(network.Store is "memory" ? " and forgets its messages" : "; its messages stay")}.
             """);

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Session.Orleans.Load;
 
 namespace Session.Orleans.Testnet.Scenarios;
 

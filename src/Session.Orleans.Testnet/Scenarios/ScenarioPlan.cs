@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Session.Orleans.Gateway.Admin;
+using Session.Orleans.Load;
 
 namespace Session.Orleans.Testnet.Scenarios;
 

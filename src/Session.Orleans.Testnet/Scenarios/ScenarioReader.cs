@@ -1,4 +1,4 @@
-using YamlDotNet.Core;
+using Session.Orleans.Load.Plan;
 using YamlDotNet.RepresentationModel;
 
 namespace Session.Orleans.Testnet.Scenarios;
@@ -23,7 +23,7 @@ internal static class ScenarioReader
     };
 
     /// <summary>Reads the file at <paramref name="path"/>.</summary>
-    /// <exception cref="ScenarioFormatException">It is no scenario.</exception>
+    /// <exception cref="YamlFormatException">It is no scenario.</exception>
     /// <exception cref="IOException">It can't be read.</exception>
     public static Scenario Read(string path)
     {
@@ -34,24 +34,8 @@ internal static class ScenarioReader
     /// <summary>Reads a scenario.</summary>
     /// <param name="text">YAML.</param>
     /// <param name="file">The file's name, for messages.</param>
-    /// <exception cref="ScenarioFormatException">It is no scenario.</exception>
-    public static Scenario Read(TextReader text, string file)
-    {
-        var yaml = new YamlStream();
-        try
-        {
-            yaml.Load(text);
-        }
-        catch (YamlException exception)
-        {
-            var hint = exception.Message.Contains("block scalar", StringComparison.Ordinal) ? " A value that begins with > needs quotes: \"> 95%\"." : "";
-            throw new ScenarioFormatException(file, exception.Start, $"This is not YAML: {exception.Message.ReplaceLineEndings(" ").TrimEnd('.')}.{hint}");
-        }
-
-        if (yaml.Documents.Count != 1)
-            throw new ScenarioFormatException(file, 1, 1, "A scenario file has exactly one document.");
-        return new Reading(file).Scenario(yaml.Documents[0].RootNode);
-    }
+    /// <exception cref="YamlFormatException">It is no scenario.</exception>
+    public static Scenario Read(TextReader text, string file) => new Reading(file).Scenario(YamlMap.Load(text, file, "A scenario file"));
 
     private sealed class Reading(string file)
     {

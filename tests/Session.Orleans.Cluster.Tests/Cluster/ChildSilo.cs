@@ -14,7 +14,7 @@ internal sealed class ChildSilo : IAsyncDisposable
 
     private ChildSilo(string clusterId, string redis)
     {
-        var ports = FreePorts.Find(4 + TestSilo.Nodes);
+        var ports = Ports.Find(4 + TestSilo.Nodes);
         Seed = new($"https://127.0.0.1:{ports.ToString(CultureInfo.InvariantCulture)}");
         string[] arguments =
         [

@@ -34,7 +34,7 @@ internal sealed class TestSilo : IAsyncDisposable
 
     public static async Task<TestSilo> StartAsync(string clusterId, string redis, Action<WebApplicationBuilder>? configure = null)
     {
-        var ports = FreePorts.Find(4 + Nodes);
+        var ports = Ports.Find(4 + Nodes);
         var app = await SiloHost.BuildAsync(new Dictionary<string, string?>
         {
             ["Network:Nodes"] = Text(Nodes),

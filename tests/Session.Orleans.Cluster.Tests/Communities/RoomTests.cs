@@ -5,6 +5,7 @@ using System.Text.Json;
 using Microsoft.Extensions.DependencyInjection;
 using Orleans.Core.Internal;
 using Session.Orleans.Contracts.Communities;
+using Session.Orleans.Grains.Communities;
 using Session.Orleans.Storage.Communities;
 
 namespace Session.Orleans.Cluster.Tests.Communities;
@@ -42,6 +43,33 @@ public sealed class RoomTests(TestCluster cluster)
             Assert.Equal("{\"x\":{\"index\":0,\"count\":1,\"you\":true}}", JsonElement.Parse((await room.GetMessageAsync(Admin, edited, 0)).Body.Span).GetProperty("reactions").GetRawText());
             await room.Cast<IGrainManagementExtension>().DeactivateOnIdle();
         }
+    }
+
+    /// <summary>Before files were blobs, their bytes were tables of a scope of their own, in pieces of 256 KiB.</summary>
+    [Fact]
+    public async Task FileOfAnOlderVersion_IsReadAsBefore()
+    {
+        var room = await CreateAsync();
+        var token = room.GetPrimaryKeyString();
+        var store = cluster.CommunitiesBehindTheirBack;
+        var id = await store.NextAsync("file", TestContext.Current.CancellationToken);
+        var bytes = new byte[300_000];
+        new Random(3).NextBytes(bytes);
+        var pieces = new CommunityChanges().Set("bytes", "0", bytes.AsMemory(0, 256 * 1024)).Set("bytes", "1", bytes.AsMemory(256 * 1024));
+        await store.CommitAsync(new($"file:{token}:{id}"), null, pieces, TimeSpan.FromHours(1), TestContext.Current.CancellationToken);
+        var now = cluster.Clock.GetUtcNow().ToUnixTimeSeconds();
+        var line = Encoding.UTF8.GetBytes($$"""{"Uploader":"{{User(7)}}","Name":"old.bin","Size":{{bytes.Length}},"Uploaded":{{now}},"Expiry":{{now + 3600}},"Post":0}""");
+        await store.CommitAsync(CommunityScope.Room(token), null, new CommunityChanges().Set("files", $"{id}", line), cancellationToken: TestContext.Current.CancellationToken);
+
+        // Attaching it lets it live on, and the reading finds all of it.
+        (await room.PostAsync(new(User(7), false, false), new("x"u8.ToArray(), new byte[64], [id]))).Require(201);
+        var file = (await room.GetFileAsync(Admin, id)).File!;
+        Assert.Equal(("old.bin", null), (file.Name, file.Blob));
+        Assert.True(file.Expiry > now + 3600);
+        var read = new List<byte>();
+        await foreach (var piece in cluster.Silos[0].Services.GetRequiredService<RoomFiles>().ReadAsync(token, file, TestContext.Current.CancellationToken))
+            read.AddRange(piece.Span);
+        Assert.Equal(bytes, read);
     }
 
     [Fact]

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Session.Orleans.Grains.Network;
 
 namespace Session.Orleans.Cluster.Tests.Traffic;
 
@@ -33,21 +34,26 @@ public sealed class NetworkViewTests(TestCluster cluster)
         {
             var height = cluster.Silos[i].View.Height + 1;
             await Wait.UntilAsync(() => cluster.Silos[i].View.Height >= height, "the next block");
-            // The bound is in blocks, not in time: a slow machine slows the chain as well.
-            await Wait.UntilAsync(() => cluster.Silos.All(silo => silo.View.Height >= height), "the block everywhere");
-            Assert.All(cluster.Silos, silo => Assert.InRange(silo.View.Height, height, height + 4));
+            // The bound is in blocks, and between silos: a slow machine slows the chain as well, and this test.
+            long[] heights = [];
+            await Wait.UntilAsync(() => (heights = [.. cluster.Silos.Select(silo => silo.View.Height)]).All(seen => seen >= height), "the block everywhere");
+            Assert.InRange(heights.Max() - heights.Min(), 0, 4);
         }
     }
 
     [Fact]
-    public void NodeTable_IsTheSameOnEverySilo()
+    public async Task NodeTable_OfOneVersion_IsTheSameOnEverySilo()
     {
-        var first = cluster.Silos[0].View;
+        // Blocks change the table meanwhile, and silos learn of it one after another.
+        NetworkView[] views = [];
+        await Wait.UntilAsync(
+            () => (views = [.. cluster.Silos.Select(silo => silo.View)]).Select(view => view.State.TableVersion).Distinct().Count() == 1,
+            "all silos at one version of the table");
+        var first = views[0];
         Assert.Equal(TestSilo.Nodes, first.Nodes.Length);
-        foreach (var view in cluster.Silos.Skip(1).Select(silo => silo.View))
+        foreach (var view in views.Skip(1))
         {
             Assert.Equal(first.State.Nodes, view.State.Nodes);
-            Assert.Equal(first.State.TableVersion, view.State.TableVersion);
             Assert.Equal(first.Swarms.Select(swarm => swarm.Id), view.Swarms.Select(swarm => swarm.Id));
             Assert.Equal(
                 first.Swarms.SelectMany(swarm => swarm.Members).Select(member => member.PublicKey),

@@ -37,7 +37,11 @@ internal sealed record FileServer(Network Network, Uri Url, byte[] X25519)
         }
 
         foreach (var (name, value) in headers ?? [])
-            request.Headers.TryAddWithoutValidation(name, value);
+        {
+            if (!request.Headers.TryAddWithoutValidation(name, value))
+                request.Content?.Headers.TryAddWithoutValidation(name, value);
+        }
+
         return (await Network.SendHttpAsync(request, shown)).Answer;
     }
 
@@ -55,7 +59,7 @@ internal sealed record FileServer(Network Network, Uri Url, byte[] X25519)
         var headers = json.GetProperty("headers");
         Assert.All(headers.EnumerateObject(), header => Assert.DoesNotContain(header.Name, char.IsUpper));
         Assert.False(headers.TryGetProperty("content-length", out _));
-        return new("onion " + shown, json.GetProperty("code").GetInt32(), headers.GetProperty("content-type").GetString(), content.ToArray());
+        return new("onion " + shown, json.GetProperty("code").GetInt32(), headers.TryGetProperty("content-type", out var type) ? type.GetString() : null, content.ToArray());
     }
 
     /// <summary>Posts a v3 request as an exit node does and opens its answer.</summary>

@@ -45,11 +45,14 @@ internal sealed class Network : IDisposable
     /// <summary>Address and key of the network's file server, if one is known.</summary>
     public (Uri Url, byte[] X25519)? FileServer { get; init; }
 
+    /// <summary>The network's community server, if one is known.</summary>
+    public CommunityHost? Communities { get; init; }
+
     /// <summary>The network's clock, Unix milliseconds.</summary>
     public long Now => (DateTimeOffset.UtcNow + _clockOffset).ToUnixTimeMilliseconds();
 
     /// <summary>Learns the nodes from a seed (network.md, 1).</summary>
-    public static async Task<Network> DiscoverAsync(Uri seed, string? fileServerUrl = null, string? fileServerKey = null)
+    public static async Task<Network> DiscoverAsync(Uri seed, string? fileServerUrl = null, string? fileServerKey = null, CommunityHost? communities = null)
     {
         (Uri, byte[])? files = fileServerUrl is { Length: > 0 } && fileServerKey is { Length: 64 } ? (new(fileServerUrl), Convert.FromHexString(fileServerKey)) : null;
         var http = CreateClient();
@@ -62,7 +65,7 @@ internal sealed class Network : IDisposable
             node.GetProperty("public_ip").GetString()!,
             node.GetProperty("storage_port").GetInt32(),
             node.GetProperty("storage_lmq_port").GetInt32(),
-            node.GetProperty("swarm_id").GetUInt64()))]) { FileServer = files };
+            node.GetProperty("swarm_id").GetUInt64()))]) { FileServer = files, Communities = communities };
         var info = await network.SendAsync(network.Nodes[0], Transport.Direct, """{"method":"info","params":{}}""");
         if (info.Status is 200)
         {

@@ -20,13 +20,14 @@ public sealed class Networks : IAsyncDisposable
             [Store.Embedded] = new(() => StartAsync("--ephemeral")),
             [Store.Redis] = new(StartOnRedisAsync),
             [Store.Url] = new(() => Network.DiscoverAsync(
-                Targets.ForeignSeed!, Environment.GetEnvironmentVariable(FileServer.UrlVariable), Environment.GetEnvironmentVariable(FileServer.KeyVariable))),
+                Targets.ForeignSeed!, Environment.GetEnvironmentVariable(FileServer.UrlVariable), Environment.GetEnvironmentVariable(FileServer.KeyVariable),
+                CommunityHost.Parse(Environment.GetEnvironmentVariable(CommunityHost.RoomVariable)))),
         };
         _server = new(async () => Own(await OutsideServer.StartAsync()));
     }
 
     /// <summary>A port on the started networks' allow-list where nobody listens.</summary>
-    internal int DeadPort { get; } = TestnetProcess.FindPorts(1);
+    internal int DeadPort { get; } = Ports.Find(1);
 
     /// <summary>Skips a rule that needs a network in a special state, which only a network of its own can be in.</summary>
     internal static void RequireOwnNetwork(string why) =>
@@ -67,7 +68,8 @@ public sealed class Networks : IAsyncDisposable
             ["SESSION_ServerRelay__Timeout"] = "00:00:08", // waited out by one rule, and long enough for a busy machine
         }));
         return await Network.DiscoverAsync(
-            process.Seed, process.Description.GetProperty("fileServerUrl").GetString(), process.Description.GetProperty("fileServerX25519").GetString());
+            process.Seed, process.Description.GetProperty("fileServerUrl").GetString(), process.Description.GetProperty("fileServerX25519").GetString(),
+            new(new(process.Description.GetProperty("communityUrl").GetString()!), Convert.FromHexString(process.Description.GetProperty("communityX25519").GetString()!), null, new AdminDoor(process)));
     }
 
     private T Own<T>(T started)

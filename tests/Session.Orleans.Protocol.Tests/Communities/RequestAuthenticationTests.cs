@@ -83,6 +83,18 @@ public sealed class RequestAuthenticationTests
         }
     }
 
+    /// <summary>Accounts whose key has either sign.</summary>
+    [Fact]
+    public void PostSignature_OfASessionId_Verifies() => Gen.Select(Gen.Byte.Array[32], Gen.Byte.Array[0, 200]).Sample((seed, data) =>
+    {
+        var keys = new Ed25519KeyPair(seed);
+        var signature = new byte[64];
+        PostSignature.Sign(keys, data, signature);
+        var verifies = PostSignature.Verify(keys.SessionId, data, signature);
+        signature[^1] ^= 0x80;
+        return verifies && !PostSignature.Verify(keys.SessionId, data, signature);
+    });
+
     [Fact]
     public void Accept25_TakesThem()
     {

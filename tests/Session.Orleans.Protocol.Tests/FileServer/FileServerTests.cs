@@ -1,6 +1,9 @@
+using System.Text;
 using System.Text.Json;
 using CsCheck;
+using Session.Orleans.Protocol.Cryptography;
 using Session.Orleans.Protocol.FileServer;
+using Session.Orleans.Protocol.Identity;
 
 namespace Session.Orleans.Protocol.Tests.FileServer;
 
@@ -72,6 +75,34 @@ public sealed class FileServerTests
 
             string? Header(string name) => headers.TryGetProperty(name, out var value) ? value.GetString() : null;
         }
+    }
+
+    /// <summary>The key by which one installation asks is derived from the account's, and does not tell whose it is.</summary>
+    [Fact]
+    public void VersionCheck_OfThePublishedKey_IsItsAccounts()
+    {
+        foreach (var known in Vectors.Load("blinding.json").GetProperty("known_answers").GetProperty("version_check").EnumerateArray())
+        {
+            var seed = new byte[32];
+            Blake2b.Hash(known.Hex("seed"), "VersionCheckKey_sig"u8, seed);
+            var keys = new Ed25519KeyPair(seed);
+            Assert.Equal(known.Text("id"), "07" + keys.PublicKey);
+            var time = known.GetProperty("timestamp").GetInt64();
+            var signature = new byte[64];
+            keys.Sign(Encoding.ASCII.GetBytes($"{time}{known.Text("method")}{known.Text("path")}"), signature);
+            Assert.Equal(known.Hex("signature"), signature);
+            var target = known.Text("path").Split('?', 2);
+            Assert.Equal(200, VersionCheckAuthentication.Check(known.Text("id"), $"{time}", known.Text("signature"), known.Text("method"), target[0], target[1], time).Status);
+        }
+    }
+
+    [Fact]
+    public void PublishedServersKeys_BelongTogether()
+    {
+        var published = File.GetProperty("published_default_server");
+        var key = new byte[32];
+        Assert.True(Ed25519.TryConvertPublicKey(published.Hex("ed25519_public"), key));
+        Assert.Equal(published.Hex("x25519_public"), key);
     }
 
     [Theory]

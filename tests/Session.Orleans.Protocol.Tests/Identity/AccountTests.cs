@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
 using CsCheck;
+using Session.Orleans.Protocol.Communities;
 using Session.Orleans.Protocol.Cryptography;
 using Session.Orleans.Protocol.Identity;
 
@@ -12,6 +13,7 @@ public sealed class AccountTests
     public void Keys_FromSeed_MatchVectors()
     {
         var accounts = Vectors.Load("identity.json").GetProperty("accounts").EnumerateArray().ToArray();
+        var server = X25519PublicKey.ParseHex(Vectors.Load("identity.json").GetProperty("blinding").Text("serverPublicKey"));
         Assert.NotEmpty(accounts);
         foreach (var vector in accounts)
         {
@@ -28,6 +30,12 @@ public sealed class AccountTests
             var point = new byte[32];
             Assert.True(Ed25519Group.TryFromX25519(keys.X25519.PublicKey.AsSpan(), point));
             Assert.Equal(vector.Hex("edFromX25519SignBit0"), point);
+
+            Assert.Equal(vector.Text("unblinded00"), new AccountId(0x00, keys.PublicKey.Value).ToString());
+            Assert.Equal(vector.Text("blinded15"), new BlindedKeyPair(keys, server).Id.ToString());
+            Assert.Equal(vector.Text("blinded25"), new BlindedKeyPair(keys, server, BlindingVersion.TwentyFive).Id.ToString());
+            Assert.True(Blinding.TryCandidates15(keys.SessionId, server, out var first, out var second));
+            Assert.Equal(vector.GetProperty("blinded15Candidates").EnumerateArray().Select(id => id.GetString()).Order(), new[] { first.ToString(), second.ToString() }.Order());
         }
     }
 

@@ -50,9 +50,14 @@ public sealed class OnionLayerTests
             Assert.True(OnionLayer.TryOpen(server, client.PublicKey, cipher, vector.Base64("ciphertext_base64"), out var opened, out var key));
             Assert.Equal(vector.Base64("plaintext_base64"), opened.ToArray());
             Assert.Equal(nodeKey.Secret, key.Secret);
+            Assert.True(OnionLayer.TryOpenInPlace(server, client.PublicKey, cipher, vector.Base64("ciphertext_base64"), out opened, out key));
+            Assert.Equal(vector.Base64("plaintext_base64"), opened.ToArray());
+            Assert.Equal(nodeKey.Secret, key.Secret);
             if (!vector.TryGetProperty("corrupted_base64", out _))
                 continue;
             corrupted++;
+            Assert.False(OnionLayer.TryOpenInPlace(server, client.PublicKey, cipher, vector.Base64("corrupted_base64"), out opened, out _));
+            Assert.True(opened.IsEmpty);
             Assert.False(OnionLayer.TryOpen(server, client.PublicKey, cipher, vector.Base64("corrupted_base64"), out opened, out _));
             Assert.True(opened.IsEmpty);
         }
@@ -123,6 +128,66 @@ public sealed class OnionLayerTests
                 Assert.Equal(plaintext, opened.ToArray());
             },
             iter: 1000);
+
+    /// <summary>Every length around the ciphers' blocks and the pieces in which they are worked on.</summary>
+    [Theory]
+    [MemberData(nameof(Ciphers))]
+    public void TryOpenInPlace_AnyLength_IsWhatTryOpenFinds(OnionCipher cipher)
+    {
+        Assert.True(OnionLayerKey.TryDeriveForClient(Client, Node.PublicKey, cipher, out var key));
+        var random = new Random(1);
+        for (var length = 0; length < 1200; length++)
+        {
+            var plaintext = new byte[length];
+            random.NextBytes(plaintext);
+            // Inside a larger buffer, at any offset, as each layer lies in the one around it.
+            var (before, after) = (random.Next(20), random.Next(20));
+            var buffer = new byte[before + key.GetCiphertextLength(length) + after];
+            random.NextBytes(buffer);
+            var around = buffer.AsSpan().ToArray();
+            var layer = buffer.AsMemory(before, buffer.Length - before - after);
+            key.Encrypt(plaintext, layer.Span);
+
+            Assert.True(OnionLayer.TryOpenInPlace(Node, Client.PublicKey, cipher, layer, out var opened, out var found));
+            Assert.Equal(plaintext, opened.ToArray());
+            Assert.Equal(key.Secret, found.Secret);
+            Assert.Equal(around[..before], buffer[..before]);
+            Assert.Equal(around[^after..], buffer[^after..]);
+
+            if (cipher == OnionCipher.AesCbc)
+                continue; // no tag
+            key.Encrypt(plaintext, layer.Span);
+            layer.Span[random.Next(layer.Length)] ^= 1;
+            Assert.False(OnionLayer.TryOpenInPlace(Node, Client.PublicKey, cipher, layer, out opened, out _));
+            Assert.True(opened.IsEmpty);
+            Assert.Equal(around[^after..], buffer[^after..]);
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Ciphers))]
+    public void EncryptInPlace_AnyLength_IsWhatEncryptMakes(OnionCipher cipher)
+    {
+        Assert.True(OnionLayerKey.TryDeriveForClient(Client, Node.PublicKey, cipher, out var key));
+        var random = new Random(2);
+        var nonce = new byte[OnionCiphers.GetNonceLength(cipher)];
+        for (var length = 0; length < 1200; length++)
+        {
+            var plaintext = new byte[length];
+            random.NextBytes(plaintext);
+            random.NextBytes(nonce);
+            var expected = new byte[key.GetCiphertextLength(length)];
+            key.Encrypt(plaintext, expected, nonce);
+
+            var (before, after) = (random.Next(20), random.Next(20));
+            var buffer = new byte[before + expected.Length + after];
+            random.NextBytes(buffer);
+            var around = buffer.AsSpan().ToArray();
+            plaintext.CopyTo(buffer, before + nonce.Length);
+            key.EncryptInPlace(buffer.AsSpan(before, expected.Length), length, nonce);
+            Assert.Equal([.. around[..before], .. expected, .. around[^after..]], buffer);
+        }
+    }
 
     [Theory]
     [InlineData(OnionCipher.AesGcm)]
@@ -226,11 +291,36 @@ public sealed class OnionLayerTests
             && OnionInstruction.TryParse(opened, out _);
     }
 
+    [Theory]
+    [InlineData(OnionCipher.AesGcm)]
+    [InlineData(OnionCipher.XChaCha20)]
+    public void Layer_OpenedInPlace_AllocatesTheInstructionOnly(OnionCipher cipher)
+    {
+        var plaintext = Fuzzing.Payload(
+            $$"""{"destination":"{{Node.PublicKey}}","ephemeral_key":"{{Client.PublicKey}}","enc_type":"aes-gcm"}""", 5000);
+        Assert.True(OnionLayerKey.TryDeriveForClient(Client, Node.PublicKey, cipher, out var key));
+        var layer = new byte[key.GetCiphertextLength(plaintext.Length)];
+        key.Encrypt(plaintext, layer);
+        var bytes = new byte[layer.Length];
+        var allocated = long.MaxValue;
+        for (var i = 0; i < 200; i++)
+        {
+            layer.CopyTo(bytes, 0);
+            var before = GC.GetAllocatedBytesForCurrentThread();
+            var ok = OnionLayer.TryOpenInPlace(Node, Client.PublicKey, cipher, bytes, out var opened, out _) && OnionInstruction.TryParse(opened, out _);
+            allocated = Math.Min(allocated, GC.GetAllocatedBytesForCurrentThread() - before);
+            Assert.True(ok);
+        }
+
+        Assert.InRange(allocated, 0, 400); // the instruction, and .NET's cipher on processors that libsodium has no AES for
+    }
+
     [Fact]
     public void DefaultKey_Used_Throws()
     {
         OnionLayerKey key = default;
         Assert.Throws<InvalidOperationException>(() => key.Encrypt([], new byte[28]));
+        Assert.Throws<InvalidOperationException>(() => key.EncryptInPlace(new byte[28], 0, new byte[12]));
         Assert.Throws<InvalidOperationException>(() => key.TryDecrypt(new byte[28], [], out _));
     }
 

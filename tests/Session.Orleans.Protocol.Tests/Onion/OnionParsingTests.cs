@@ -218,8 +218,25 @@ public sealed class OnionParsingTests
                 using var document = JsonDocument.Parse(plaintext);
                 Assert.Equal(text, document.RootElement.GetProperty("body").GetString());
                 Assert.Equal(["body", "status"], document.RootElement.EnumerateObject().Select(member => member.Name));
+
+                var (inRented, rented) = OnionReply.SealRented(key, status, body, bodyIsJson: false, json, base64);
+                Assert.NotNull(rented);
+                Assert.Equal(reply.Length, inRented.Length);
+                Assert.True(OnionReply.TryOpenRaw(key, inRented.Span, base64, out var same));
+                Assert.Equal(plaintext.ToArray(), same.ToArray());
+                System.Buffers.ArrayPool<byte>.Shared.Return(rented);
             },
             iter: 3000);
+    }
+
+    [Fact]
+    public void SealRented_LargeReply_HasAnArrayOfItsOwn()
+    {
+        var key = LayerKey();
+        var (reply, rented) = OnionReply.SealRented(key, 200, new byte[1 << 20], bodyIsJson: false, json: false, base64: true);
+        Assert.Null(rented);
+        Assert.True(OnionReply.TryOpen(key, reply.Span, base64: true, out var content));
+        Assert.Equal(new byte[1 << 20], content.Body.ToArray());
     }
 
     [Theory]

@@ -182,6 +182,51 @@ public sealed class OnionRequestTests
     }
 
     [Fact]
+    public void Build_LongPaths_NeverUsesAKeyOrANonceTwice()
+    {
+        var nodes = Enumerable.Range(0, OnionRequestBuilder.MaxHops).Select(_ => Ed25519KeyPair.Generate()).ToArray();
+        var path = nodes.Select(node => new OnionHop(node.PublicKey, node.X25519.PublicKey)).ToArray();
+        var nonceLength = OnionCiphers.GetNonceLength(OnionCipher.XChaCha20);
+        var (keys, nonces) = (new HashSet<X25519PublicKey>(), new HashSet<string>());
+
+        for (var request = 0; request < 3; request++)
+        {
+            Assert.True(OnionEnvelope.TryParse(OnionRequestBuilder.BuildToNode(path, OnionCipher.XChaCha20, "{}"u8).HttpBody, out var envelope, out var error), error);
+            var (ciphertext, ephemeral) = (envelope.Ciphertext, envelope.EphemeralKey);
+            foreach (var node in nodes)
+            {
+                Assert.True(keys.Add(ephemeral), "An ephemeral key was used twice.");
+                Assert.True(nonces.Add(Convert.ToHexString(ciphertext.Span[..nonceLength])), "A nonce was used twice.");
+                Assert.True(OnionLayer.TryOpen(node.X25519, ephemeral, OnionCipher.XChaCha20, ciphertext.Span, out var plaintext, out _));
+                Assert.True(OnionInstruction.TryParse(plaintext, out var instruction));
+                if (instruction is OnionInstruction.ToNode next)
+                    (ciphertext, ephemeral) = (next.Ciphertext, next.EphemeralKey);
+            }
+        }
+
+        Assert.Equal(3 * nodes.Length, keys.Count);
+    }
+
+    /// <summary>A load has thousands of them in a second.</summary>
+    [Theory]
+    [InlineData(OnionCipher.AesGcm)]
+    [InlineData(OnionCipher.XChaCha20)]
+    public void BuildToNode_Allocates_LittleMoreThanTheBody(OnionCipher cipher)
+    {
+        OnionHop[] path = [.. Enumerable.Range(0, 4).Select(_ => Ed25519KeyPair.Generate()).Select(node => new OnionHop(node.PublicKey, node.X25519.PublicKey))];
+        var request = new byte[2000];
+        var more = long.MaxValue;
+        for (var i = 0; i < 200; i++)
+        {
+            var before = GC.GetAllocatedBytesForCurrentThread();
+            var onion = OnionRequestBuilder.BuildToNode(path, cipher, request);
+            more = Math.Min(more, GC.GetAllocatedBytesForCurrentThread() - before - onion.HttpBody.Length);
+        }
+
+        Assert.InRange(more, 0, 2600); // four key pairs, what is kept of the layers, random bytes, and .NET's cipher on processors that libsodium has no AES for
+    }
+
+    [Fact]
     public void Build_BadPath_Throws()
     {
         var node = Ed25519KeyPair.Generate();

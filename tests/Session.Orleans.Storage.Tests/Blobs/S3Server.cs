@@ -31,12 +31,7 @@ public sealed class S3Server : IAsyncLifetime
             return;
         }
 
-        int port;
-        using (var probe = new TcpListener(System.Net.IPAddress.Loopback, 0))
-        {
-            probe.Start();
-            port = ((System.Net.IPEndPoint)probe.LocalEndpoint).Port;
-        }
+        var port = Ports.Find(1);
 
         _process = Process.Start(new ProcessStartInfo(
             // It signs its lists with a cipher that OpenSSL 3 keeps aside.

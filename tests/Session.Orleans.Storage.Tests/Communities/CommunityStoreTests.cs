@@ -104,6 +104,54 @@ public abstract class CommunityStoreTests(StoreFixture fixture) : IAsyncLifetime
         Assert.Equal([9, 8], (await _store.RangeAsync(_scope, "i", 0, 10, true, 2, Cancel)).Select(entry => (int)entry.Number));
     }
 
+    /// <summary>Dense and sparse indexes, every kind of bound: the answer is what sorting all of it gives.</summary>
+    [Fact]
+    public async Task Range_IsThatOfASortedList()
+    {
+        var random = new Random(17);
+        var number = 0L;
+        CommunityIndexEntry[] all = [.. Enumerable.Range(0, 400).Select(i => new CommunityIndexEntry($"n{i}", number += i < 200 ? random.Next(1, 3) : random.Next(1, 1_000_000)))];
+        await _store.EnterAsync(_scope, "i", all, long.MinValue, Cancel);
+        for (var i = 0; i < 300; i++)
+        {
+            var (after, before) = (Bound(long.MinValue), Bound(long.MaxValue));
+            var (descending, count) = (random.Next(2) == 0, random.Next(1, 60));
+            var expected = all.Where(entry => entry.Number > after && entry.Number < before);
+            Assert.Equal((descending ? expected.Reverse() : expected).Take(count), await _store.RangeAsync(_scope, "i", after, before, descending, count, Cancel));
+        }
+
+        long Bound(long open) => random.Next(3) == 0 ? open : all[random.Next(all.Length)].Number + random.Next(-1, 2);
+    }
+
+    [Fact]
+    public async Task Archive_ReadsAScope_AndReplacesIt()
+    {
+        var archive = new CommunityArchive(fixture.Connection);
+        await _store.CommitAsync(_scope, null, new CommunityChanges().Set("a", "x", Bytes("1")).Set("b", "y", Bytes("2")).Enter("i", "one", 1L << 52), cancellationToken: Cancel);
+        var listed = (await archive.ListAsync(Cancel))[_scope.Name];
+        Assert.Equal(["i:i", "t:a", "t:b", "v"], listed.Order(StringComparer.Ordinal));
+        // A key that came after the list is found, because the version tells.
+        await _store.CommitAsync(_scope, null, new CommunityChanges().Set("late", "z", Bytes("3")), TimeSpan.FromHours(1), Cancel);
+        var saved = await archive.ReadAsync(_scope, listed, version: 1, Cancel);
+        Assert.Equal(["i:i", "t:a", "t:b", "t:late", "v"], saved.Select(key => key.Key).Order(StringComparer.Ordinal));
+        Assert.InRange(saved.Single(key => key.Key == "t:late").Expires - DateTimeOffset.UtcNow.ToUnixTimeMilliseconds(), 3_500_000, 3_600_000);
+
+        await _store.CommitAsync(_scope, null, new CommunityChanges().Set("a", "x", Bytes("changed")).Set("c", "new", Bytes("4")).Enter("i", "two", 2), cancellationToken: Cancel);
+        var version = await _store.GetVersionAsync(_scope, Cancel);
+        var present = (await archive.ListAsync(Cancel))[_scope.Name];
+        var staged = saved.Where(key => key.Key != "v").ToArray();
+        foreach (var key in staged)
+            await archive.StageAsync(_scope, key, isFirst: true, Cancel);
+        Assert.Equal(Bytes("changed"), (await _store.GetAsync(_scope, "a", ["x"], Cancel))[0]!.Value.ToArray()); // not yet
+        await archive.PublishAsync(_scope, staged.ToDictionary(key => key.Key, key => key.Expires), present, version: 2, Cancel);
+
+        Assert.Equal(Bytes("1"), (await _store.GetAsync(_scope, "a", ["x"], Cancel))[0]!.Value.ToArray());
+        Assert.Empty(await _store.GetAllAsync(_scope, "c", Cancel));
+        Assert.Equal([new("one", 1L << 52)], await _store.RangeAsync(_scope, "i", long.MinValue, long.MaxValue, false, 10, Cancel));
+        Assert.True(await _store.GetVersionAsync(_scope, Cancel) > version); // whoever knows the old one is refused
+        Assert.Equal(saved.Select(key => key.Key).Order(StringComparer.Ordinal), (await archive.ListAsync(Cancel))[_scope.Name].Order(StringComparer.Ordinal));
+    }
+
     [Fact]
     public async Task Lifetime_EndsWhatWasTouched()
     {

@@ -576,7 +576,7 @@ public abstract class MailboxStoreTests : IAsyncLifetime
             ShouldListenTo = static source => source.Name == StorageTelemetry.SourceName,
             Sample = static (ref ActivityCreationOptions<ActivityContext> _) => ActivitySamplingResult.AllData,
         };
-        using var root = new Activity("test").Start();
+        using var root = new Activity("test") { ActivityTraceFlags = ActivityTraceFlags.Recorded }.Start();
         listener.ActivityStopped = activity =>
         {
             if (activity.RootId == root.RootId)

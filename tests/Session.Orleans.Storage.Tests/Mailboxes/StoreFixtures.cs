@@ -86,12 +86,7 @@ public sealed class RedisFixture : StoreFixture
             return;
         }
 
-        int port;
-        using (var probe = new TcpListener(IPAddress.Loopback, 0))
-        {
-            probe.Start();
-            port = ((IPEndPoint)probe.LocalEndpoint).Port;
-        }
+        var port = Ports.Find(1);
 
         _process = Process.Start(new ProcessStartInfo(
             binary,
