@@ -80,17 +80,17 @@ public static class SiloHost
             new() { MaxRevocations = services.GetRequiredService<IOptions<LimitOptions>>().Value.Revocations }, services.GetRequiredService<StorageMetrics>()));
         builder.Services.AddSingleton<IMailboxStore>(services => services.GetRequiredService<RedisMailboxStore>());
         builder.Services.AddSingleton<ISnapshotPart, MailboxSnapshotPart>();
-        builder.Services.AddSingleton<IGrainStateKeys>(new RedisGrainStateKeys(connection, ServiceId));
         var walk = new KeyWalk(connection, redis);
         builder.Services.AddSingleton(walk);
+        builder.Services.AddSingleton<IGrainStateKeys>(new RedisGrainStateKeys(walk, connection.GetDatabase().Database, ServiceId));
         builder.Services.AddSingleton(new MailboxCensus(connection, walk: walk));
         builder.Services.AddSingleton<ICommunityStore>(services => new RedisCommunityStore(connection, metrics: services.GetRequiredService<StorageMetrics>()));
         builder.Services.AddSingleton(await CreateBlobStoreAsync(builder, connection));
         builder.Services.AddSingleton(new BlobSchedule(connection));
-        builder.Services.AddSingleton(new CommunityArchive(connection));
+        builder.Services.AddSingleton(new CommunityArchive(connection, walk: walk));
         builder.Services.AddSingleton<ISnapshotPart, FileSnapshotPart>();
         builder.Services.AddSingleton(services => new FileStore(
-            connection, services.GetRequiredService<IBlobStore>(), services.GetRequiredService<TimeProvider>()));
+            connection, services.GetRequiredService<IBlobStore>(), services.GetRequiredService<TimeProvider>(), walk: walk));
         builder.UseOrleans(orleans => orleans
             .Configure<ClusterOptions>(cluster =>
             {

@@ -25,9 +25,12 @@ public sealed class KeyWalk(IConnectionMultiplexer connection, ConfigurationOpti
     public int GarnetPageSize { get; init; } = 20_000;
 
     /// <summary>Keys that match <paramref name="pattern"/>, of all servers that are nobody's replica.</summary>
+    /// <param name="database">Number of the database.</param>
+    /// <param name="pattern">As Redis' <c>MATCH</c> takes it.</param>
+    /// <param name="cancellationToken">Ends the walk.</param>
     /// <exception cref="RedisException">A server did not answer.</exception>
     /// <exception cref="TimeoutException">A server did not answer in time.</exception>
-    internal async IAsyncEnumerable<RedisKey> KeysAsync(int database, string pattern, [EnumeratorCancellation] CancellationToken cancellationToken)
+    public async IAsyncEnumerable<RedisKey> KeysAsync(int database, string pattern, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         foreach (var server in connection.GetServers())
         {

@@ -16,11 +16,12 @@ public sealed record CommunityArchiveKey(string Key, long Expires, IReadOnlyList
 /// </summary>
 /// <param name="connection">A shared connection; not owned.</param>
 /// <param name="keyPrefix">As the store's.</param>
-public sealed class CommunityArchive(IConnectionMultiplexer connection, string keyPrefix = "")
+/// <param name="walk">How to go through the keys; null: over the shared connection.</param>
+public sealed class CommunityArchive(IConnectionMultiplexer connection, string keyPrefix = "", KeyWalk? walk = null)
 {
     private const string VersionKey = "v";
     private const string Staged = "new:"; // before the name of a key that has not taken its place yet
-    private const int PageSize = 5000, Attempts = 3, Batch = 1000;
+    private const int Attempts = 3, Batch = 1000;
 
     // KEYS: version. ARGV: the snapshot's version. Versions only ever grow: what an activation has in memory is old then.
     private static readonly Script Advance = new("""
@@ -37,6 +38,7 @@ public sealed class CommunityArchive(IConnectionMultiplexer connection, string k
         """);
 
     private readonly IDatabase _database = connection.GetDatabase();
+    private readonly KeyWalk _walk = walk ?? new(connection);
 
     /// <summary>All scopes with their keys, as they are now.</summary>
     public async Task<IReadOnlyDictionary<string, IReadOnlyList<string>>> ListAsync(CancellationToken cancellationToken = default)
@@ -190,18 +192,13 @@ public sealed class CommunityArchive(IConnectionMultiplexer connection, string k
     private async IAsyncEnumerable<(string Scope, string Key)> ScanAsync(string scope, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var before = keyPrefix + "{community:";
-        foreach (var server in connection.GetServers())
+        await foreach (var found in _walk.KeysAsync(_database.Database, $"{Escape(keyPrefix)}{{community:{scope}}}:*", cancellationToken).ConfigureAwait(false))
         {
-            if (server.IsReplica)
+            if ((string?)found is not { } text || !text.StartsWith(before, StringComparison.Ordinal) || text.IndexOf("}:", StringComparison.Ordinal) is not (> 0 and var end))
                 continue;
-            await foreach (var found in server.KeysAsync(pattern: $"{Escape(keyPrefix)}{{community:{scope}}}:*", pageSize: PageSize).WithCancellation(cancellationToken).ConfigureAwait(false))
-            {
-                if ((string?)found is not { } text || !text.StartsWith(before, StringComparison.Ordinal) || text.IndexOf("}:", StringComparison.Ordinal) is not (> 0 and var end))
-                    continue;
-                var key = text[(end + 2)..];
-                if (!key.StartsWith(Staged, StringComparison.Ordinal))
-                    yield return (text[before.Length..end], key);
-            }
+            var key = text[(end + 2)..];
+            if (!key.StartsWith(Staged, StringComparison.Ordinal))
+                yield return (text[before.Length..end], key);
         }
     }
 

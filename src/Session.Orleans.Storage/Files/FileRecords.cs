@@ -9,7 +9,7 @@ namespace Session.Orleans.Storage.Files;
 /// What is known of files, in Redis: <c>file:{id}</c> is one string, <c>blob size uploaded expires</c>, which expires by itself. When its blob is
 /// removed stands in the <see cref="Blobs.BlobSchedule"/>.
 /// </summary>
-internal sealed class FileRecords(IConnectionMultiplexer connection, string prefix)
+internal sealed class FileRecords(IConnectionMultiplexer connection, string prefix, KeyWalk walk)
 {
     /// <summary>
     /// KEYS: record. ARGV: 1 now, 2 the new record, 3 its time to live. Stores it and returns nil, or returns the live record that is there.
@@ -41,8 +41,6 @@ internal sealed class FileRecords(IConnectionMultiplexer connection, string pref
         end
         return new
         """);
-
-    private const int PageSize = 5000;
 
     private readonly IDatabase _database = connection.GetDatabase();
 
@@ -76,16 +74,11 @@ internal sealed class FileRecords(IConnectionMultiplexer connection, string pref
     public async IAsyncEnumerable<StoredFile> ListAsync(long now, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var before = prefix + "file:{";
-        foreach (var server in connection.GetServers())
+        await foreach (var key in walk.KeysAsync(_database.Database, before + "*", cancellationToken).ConfigureAwait(false))
         {
-            if (server.IsReplica)
-                continue;
-            await foreach (var key in server.KeysAsync(pattern: before + "*", pageSize: PageSize).WithCancellation(cancellationToken).ConfigureAwait(false))
-            {
-                if ((string?)key is { } text && text.StartsWith(before, StringComparison.Ordinal) && text.EndsWith('}')
-                    && await FindAsync(text[before.Length..^1], now).ConfigureAwait(false) is { } file)
-                    yield return file;
-            }
+            if ((string?)key is { } text && text.StartsWith(before, StringComparison.Ordinal) && text.EndsWith('}')
+                && await FindAsync(text[before.Length..^1], now).ConfigureAwait(false) is { } file)
+                yield return file;
         }
     }
 

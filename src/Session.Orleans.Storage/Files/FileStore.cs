@@ -28,12 +28,13 @@ public sealed class FileStore
     /// <param name="blobs">Where the bytes are.</param>
     /// <param name="time">Decides what has expired.</param>
     /// <param name="keyPrefix">What all keys in Redis begin with.</param>
-    public FileStore(IConnectionMultiplexer connection, IBlobStore blobs, TimeProvider time, string keyPrefix = "")
+    /// <param name="walk">How to go through the keys; null: over the shared connection.</param>
+    public FileStore(IConnectionMultiplexer connection, IBlobStore blobs, TimeProvider time, string keyPrefix = "", KeyWalk? walk = null)
     {
         ArgumentNullException.ThrowIfNull(connection);
         ArgumentNullException.ThrowIfNull(blobs);
         ArgumentNullException.ThrowIfNull(time);
-        _records = new(connection, keyPrefix);
+        _records = new(connection, keyPrefix, walk ?? new(connection));
         _schedule = new(connection, keyPrefix);
         _blobs = blobs;
         _time = time;
