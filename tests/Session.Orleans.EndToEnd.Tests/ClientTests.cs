@@ -148,7 +148,7 @@ public sealed class ClientTests(NetworkFixture fixture) : IAsyncLifetime
     [Fact]
     public async Task GuardThatGoesOffline_IsDroppedAndThePathRebuilt()
     {
-        using var network = await ConnectAsync(new LossyHandler(), TimeSpan.FromSeconds(2));
+        using var network = await ConnectAsync(new LossyHandler(), TimeSpan.FromSeconds(4));
         await Create(network: network).SendTextAsync(SessionIdentity.Create().Id, "before", Cancellation);
         var guard = network.Paths.Current[0].Guard;
         // In other swarms than the guard: members wait 5 s for one of theirs, longer than this client waits.

@@ -155,7 +155,7 @@ public abstract class CommunityStoreTests(StoreFixture fixture) : IAsyncLifetime
     [Fact]
     public async Task Lifetime_EndsWhatWasTouched()
     {
-        await _store.CommitAsync(_scope, 0, new CommunityChanges().Set("a", "x", Bytes("1")), TimeSpan.FromMilliseconds(300), Cancel);
+        await _store.CommitAsync(_scope, 0, new CommunityChanges().Set("a", "x", Bytes("1")), TimeSpan.FromSeconds(2), Cancel);
         Assert.Single(await _store.GetAllAsync(_scope, "a", Cancel));
         await Waiting.UntilAsync("the table to end", async () => (await _store.GetAllAsync(_scope, "a", Cancel)).Count, count => count == 0);
     }

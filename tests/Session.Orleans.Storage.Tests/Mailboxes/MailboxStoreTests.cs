@@ -387,7 +387,7 @@ public abstract class MailboxStoreTests : IAsyncLifetime
     public async Task Expiry_AllMessages_EverythingVanishesByItselfAndStartsAnewHigher()
     {
         var store = new RedisMailboxStore(
-            _fixture.Connection, _time, new MailboxStoreOptions { PayloadSlack = TimeSpan.FromMilliseconds(300) });
+            _fixture.Connection, _time, new MailboxStoreOptions { PayloadSlack = TimeSpan.FromSeconds(2) });
         _time.SetUtcNow(DateTimeOffset.FromUnixTimeMilliseconds(1_900_000_009_990));
         var database = _fixture.Connection.GetDatabase();
         var data = Payload(1);
