@@ -33,7 +33,7 @@ internal sealed record LoadOptions
     public string Cpu { get; init; } = "";
 
     /// <summary>The clock.</summary>
-    public TimeProvider Time { get; init; } = TimeProvider.System;
+    public TimeProvider Time { get; init; } = PreciseTime.Instance;
 }
 
 /// <summary>How a run goes.</summary>
@@ -254,7 +254,8 @@ internal sealed class LoadRun : IDisposable
             while (_timers.TryTake(now, out var planned))
                 Begin(planned, now);
             var next = _timers.NextDue is { } due && due < now + ControlPause ? due : now + ControlPause;
-            await PauseAsync(next - _clock.Now, cancellationToken).ConfigureAwait(false);
+            var pause = next - _clock.Now;
+            await PauseAsync(pause > Tick ? pause : Tick, cancellationToken).ConfigureAwait(false);
         }
     }
 
@@ -375,10 +376,7 @@ internal sealed class LoadRun : IDisposable
     {
         if (Volatile.Read(ref _failure) is { } failure)
             throw new InvalidOperationException("A virtual user failed.", failure);
-        if (pause > Tick)
-            await Task.Delay(pause, _options.Time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        else
-            await Task.Delay(Tick, _options.Time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await _options.Time.DelayAsync(pause, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
     /// <summary>What is under way may end, as its own limits say.</summary>

@@ -49,8 +49,8 @@ internal static class PreBuiltRun
                 var sending = new List<Task>(prepared.Length);
                 foreach (var request in prepared)
                 {
-                    while (clock.Now - begin is var now && now < request.Due - round[0])
-                        await Task.Delay(TimeSpan.FromMilliseconds(1), options.Time, stop).ConfigureAwait(false);
+                    while (begin + (request.Due - round[0]) - clock.Now is var left && left > TimeSpan.Zero)
+                        await options.Time.DelayAsync(left, stop).ConfigureAwait(false);
                     if (clock.Now - begin - (request.Due - round[0]) is var lag && lag > maxLag)
                         maxLag = lag;
                     sending.Add(SendAsync(request, network, clock, begin + (request.Due - round[0]), traces, plan.WarmUp));

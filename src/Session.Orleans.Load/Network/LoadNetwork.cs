@@ -21,7 +21,7 @@ internal sealed class LoadNetwork : IDisposable
     private static readonly MediaTypeHeaderValue JsonType = new("application/json");
     private const int LeastConnections = 4;
     private static readonly TimeSpan RefreshPause = TimeSpan.FromSeconds(10);
-    private static readonly TimeSpan IdleConnection = TimeSpan.FromMinutes(2);
+    private static readonly TimeSpan IdleConnection = TimeSpan.FromSeconds(100); // before nodes close them, which they do after two minutes
 
     private readonly LoadTarget _target;
     private HttpMessageInvoker? _http;

@@ -82,9 +82,14 @@ internal sealed record BenchVersusResult(
 /// <param name="P99Milliseconds">99th percentile.</param>
 /// <param name="P999Milliseconds">99.9th percentile.</param>
 /// <param name="P99OverP50">The one divided by the other.</param>
+/// <param name="CpuMicroseconds">CPU time of server and client together per request.</param>
+/// <param name="FloorP50Milliseconds">Median latency of as many pieces of work of that CPU time at the same rate in one process, see <see cref="LatencyFloor"/>.</param>
+/// <param name="FloorP99Milliseconds">Their 99th percentile.</param>
+/// <param name="FloorP99OverP50">The one divided by the other.</param>
 internal sealed record BenchLatencyReport(
     DateTimeOffset Date, string Version, string Cpu, int Cores, string Kind, double SaturationPerSecond, double RatePerSecond, int Requests,
-    double P50Milliseconds, double P99Milliseconds, double P999Milliseconds, double P99OverP50);
+    double P50Milliseconds, double P99Milliseconds, double P999Milliseconds, double P99OverP50,
+    double CpuMicroseconds, double FloorP50Milliseconds, double FloorP99Milliseconds, double FloorP99OverP50);
 
 /// <summary>What faults cost those requests that meet none, as <c>bench faults --output json</c> prints it.</summary>
 /// <param name="Date">Start of the run, UTC.</param>

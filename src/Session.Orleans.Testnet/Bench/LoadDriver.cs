@@ -38,14 +38,18 @@ internal sealed class LoadDriver(BenchNetwork network) : IDisposable
     private const int BatchSize = 5000;
     private static readonly TimeSpan BatchLimit = TimeSpan.FromMinutes(3);
     private const int OpenLoopWorkers = 64; // whose guards the requests of an open loop use in turn
-    private const long MaxLatencyMicroseconds = 60_000_000;
+
+    // Kept alive, and in an open loop all opened beforehand. Without a bound each moment that the processors are late opens more of them, and a handshake
+    // costs more than a request: beyond a point that nobody has chosen the driver would measure nothing but handshakes.
+    private const int ConnectionsPerNode = 16;
 
     private readonly HttpMessageInvoker _http = new(new SocketsHttpHandler
     {
 #pragma warning disable CA5359 // service nodes have self-signed certificates by design
         SslOptions = new SslClientAuthenticationOptions { RemoteCertificateValidationCallback = static (_, _, _, _) => true },
 #pragma warning restore CA5359
-        PooledConnectionIdleTimeout = TimeSpan.FromMinutes(2),
+        PooledConnectionIdleTimeout = TimeSpan.FromSeconds(90), // before the server closes them
+        MaxConnectionsPerServer = ConnectionsPerNode,
         ActivityHeadersPropagator = null,
         AllowAutoRedirect = false,
         UseCookies = false,
@@ -56,7 +60,7 @@ internal sealed class LoadDriver(BenchNetwork network) : IDisposable
     /// <exception cref="CommandException">An answer is wrong, or none came.</exception>
     public async Task<DriverResult> RunAsync(Workload workload, int concurrency, int count, CancellationToken cancellationToken)
     {
-        var latency = new LongHistogram(MaxLatencyMicroseconds, 3);
+        var latency = new LongHistogram(OpenLoop.MaxLatencyMicroseconds, 3);
         var (elapsed, serverCpu, clientCpu, replyLength) = (TimeSpan.Zero, TimeSpan.Zero, TimeSpan.Zero, 0);
         for (var done = 0; done < count; done += BatchSize)
         {
@@ -97,7 +101,7 @@ internal sealed class LoadDriver(BenchNetwork network) : IDisposable
 
     /// <summary>
     /// Sends requests at random moments, whether or not earlier ones have been answered, and counts each latency from the moment that the schedule
-    /// says. Moments are whole milliseconds, so that the schedule needs no processor of its own.
+    /// says: time that a request waits for the driver, or for a connection, is in it.
     /// </summary>
     /// <param name="workload">The requests.</param>
     /// <param name="perSecond">Mean rate.</param>
@@ -119,44 +123,33 @@ internal sealed class LoadDriver(BenchNetwork network) : IDisposable
         return DriverResult.Join(rounds);
     }
 
+    /// <summary>Opens all connections that there may be, by as many requests at once.</summary>
+    public Task OpenConnectionsAsync(Workload workload, CancellationToken cancellationToken)
+    {
+        var all = ConnectionsPerNode * network.Description.Nodes.Count;
+        return RunAsync(workload, all, 2 * all, cancellationToken);
+    }
+
     public void Dispose() => _http.Dispose();
 
     private async Task<DriverResult> SendOnScheduleAsync(BenchRequest[] requests, double perSecond, Random random, CancellationToken cancellationToken)
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         limit.CancelAfter(BatchLimit);
-        var latencies = new long[requests.Length];
-        var running = new Task[requests.Length];
         var (server, client, start) = (network.CpuTime, Environment.CpuUsage.TotalTime, Stopwatch.GetTimestamp());
-        var due = 0.0; // ms since the start
-        for (var next = 0; next < requests.Length; next++)
-        {
-            due -= Math.Log(1 - random.NextDouble()) * 1000 / perSecond;
-            var at = TimeSpan.FromMilliseconds(Math.Ceiling(due));
-            while (Stopwatch.GetElapsedTime(start) < at)
-                await Task.Delay(1, limit.Token).ConfigureAwait(false);
-            running[next] = SendOneAsync(next, at);
-        }
-
+        long[] latencies;
         try
         {
-            await Task.WhenAll(running);
+            latencies = await OpenLoop.RunAsync(requests.Length, perSecond, random, next => SendAsync(requests[next], limit.Token), limit.Token);
         }
         catch (HttpRequestException exception)
         {
             throw new CommandException(ExitCodes.CheckFailed, $"A node can't be reached: {exception.Message} {network.Complaints}");
         }
 
-        var histogram = new LongHistogram(MaxLatencyMicroseconds, 3);
-        foreach (var latency in latencies)
-            histogram.RecordValue(latency);
-        return new(requests.Length, Stopwatch.GetElapsedTime(start), network.CpuTime - server, Environment.CpuUsage.TotalTime - client, histogram, requests[0].Reply.Length);
-
-        async Task SendOneAsync(int i, TimeSpan at)
-        {
-            await SendAsync(requests[i], limit.Token).ConfigureAwait(false);
-            latencies[i] = Math.Clamp((long)(Stopwatch.GetElapsedTime(start) - at).TotalMicroseconds, 1, MaxLatencyMicroseconds);
-        }
+        return new(
+            requests.Length, Stopwatch.GetElapsedTime(start), network.CpuTime - server, Environment.CpuUsage.TotalTime - client, latencies.ToHistogram(),
+            requests[0].Reply.Length);
     }
 
     private static BenchRequest[][] Build(Workload workload, int concurrency, int count)
@@ -179,7 +172,7 @@ internal sealed class LoadDriver(BenchNetwork network) : IDisposable
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         limit.CancelAfter(BatchLimit);
         GC.Collect(); // building made garbage, which is not the requests' fault
-        var histograms = Array.ConvertAll(queues, _ => new LongHistogram(MaxLatencyMicroseconds, 3));
+        var histograms = Array.ConvertAll(queues, _ => new LongHistogram(OpenLoop.MaxLatencyMicroseconds, 3));
         try
         {
             var (server, client, watch) = (network.CpuTime, Environment.CpuUsage.TotalTime, Stopwatch.StartNew());
@@ -205,7 +198,7 @@ internal sealed class LoadDriver(BenchNetwork network) : IDisposable
         {
             var start = Stopwatch.GetTimestamp();
             await SendAsync(request, cancellationToken).ConfigureAwait(false);
-            latency.RecordValue(Math.Clamp((long)Stopwatch.GetElapsedTime(start).TotalMicroseconds, 1, MaxLatencyMicroseconds));
+            latency.RecordValue(Math.Clamp((long)Stopwatch.GetElapsedTime(start).TotalMicroseconds, 1, OpenLoop.MaxLatencyMicroseconds));
         }
     }
 
