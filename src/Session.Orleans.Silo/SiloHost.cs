@@ -55,6 +55,7 @@ public static class SiloHost
         var builder = WebApplication.CreateSlimBuilder();
         builder.Configuration.AddInMemoryCollection(defaults);
         AddConfiguration(builder.Configuration, settings);
+        builder.Services.AddSingleton(GatewayCertificate.BeginKey(builder.Configuration.GetSection(Gateway.Hosting.GatewayOptions.Section)));
         builder.WebHost.UseKestrelHttpsConfiguration();
         builder.AddSessionLogging();
 

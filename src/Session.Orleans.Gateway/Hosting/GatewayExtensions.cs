@@ -172,7 +172,7 @@ public static class GatewayExtensions
 }
 
 /// <summary>Opens the gateway's ports.</summary>
-internal sealed class GatewayKestrelSetup(IOptions<GatewayOptions> options, IOptions<FilesOptions> files, OmqEndpoint omq, TimeProvider time) : IConfigureOptions<KestrelServerOptions>
+internal sealed class GatewayKestrelSetup(IOptions<GatewayOptions> options, IOptions<FilesOptions> files, OmqEndpoint omq, TimeProvider time, CertificateKey? key = null) : IConfigureOptions<KestrelServerOptions>
 {
     // As long as Kestrel keeps a connection between two requests.
     private static readonly TimeSpan FirstByteLimit = TimeSpan.FromSeconds(130);
@@ -192,7 +192,7 @@ internal sealed class GatewayKestrelSetup(IOptions<GatewayOptions> options, IOpt
             kestrel.Listen(address, health, listen => Mark(listen, new(GatewayRole.Admin)));
         if (!gateway.TakesClients)
             return;
-        var certificate = GatewayCertificate.LoadOrCreate(gateway, time);
+        var certificate = GatewayCertificate.LoadOrCreate(gateway, time, key);
         kestrel.Listen(address, gateway.SeedPort, listen => Secure(listen, certificate, new(GatewayRole.Seed), allowPlain: true));
         if (gateway.CommunityPort is { } community)
             kestrel.Listen(address, community, listen => Secure(listen, certificate, new(GatewayRole.Community), allowPlain: true));
