@@ -11,7 +11,6 @@ public sealed class ExhaustionTests
     private const int LargeBodies = 40;
     private const int LargeBody = 10_000_000;
 
-
     [Fact]
     public async Task FullDisk_EndsTheProcessWithAReason_AndLosesNothing()
     {
@@ -32,7 +31,8 @@ public sealed class ExhaustionTests
 
         await using (traffic)
         {
-            // No room, no start; and it says why.
+            // No room, not even what the end of the process has freed: no start; and it says why.
+            SmallDisk.Fill(filler);
             var refused = await Assert.ThrowsAsync<InvalidOperationException>(() => TestnetProcess.StartAsync(data, "--no-omq", firstPort: ports));
             Assert.Contains("No space left on device", refused.Message, StringComparison.Ordinal);
 
