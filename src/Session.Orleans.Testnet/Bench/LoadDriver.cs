@@ -32,16 +32,17 @@ internal sealed record DriverResult(int Requests, TimeSpan Elapsed, TimeSpan Ser
 }
 
 /// <summary>Sends requests over HTTPS with keep-alive, a fixed number at a time, each worker waiting for one answer before it asks again.</summary>
-internal sealed class LoadDriver(BenchNetwork network) : IDisposable
+/// <param name="network">The network; not owned.</param>
+/// <param name="connectionsPerNode">
+/// Most connections to each node; a request beyond waits for one. For an open loop: without a bound each moment that the processors are late opens more of
+/// them, and a handshake costs more than a request, so that beyond a point that nobody has chosen nothing but handshakes would be measured.
+/// </param>
+internal sealed class LoadDriver(BenchNetwork network, int connectionsPerNode = int.MaxValue) : IDisposable
 {
     // Signed requests live for a minute: this many are made and sent within it.
     private const int BatchSize = 5000;
     private static readonly TimeSpan BatchLimit = TimeSpan.FromMinutes(3);
     private const int OpenLoopWorkers = 64; // whose guards the requests of an open loop use in turn
-
-    // Kept alive, and in an open loop all opened beforehand. Without a bound each moment that the processors are late opens more of them, and a handshake
-    // costs more than a request: beyond a point that nobody has chosen the driver would measure nothing but handshakes.
-    private const int ConnectionsPerNode = 16;
 
     private readonly HttpMessageInvoker _http = new(new SocketsHttpHandler
     {
@@ -49,7 +50,7 @@ internal sealed class LoadDriver(BenchNetwork network) : IDisposable
         SslOptions = new SslClientAuthenticationOptions { RemoteCertificateValidationCallback = static (_, _, _, _) => true },
 #pragma warning restore CA5359
         PooledConnectionIdleTimeout = TimeSpan.FromSeconds(90), // before the server closes them
-        MaxConnectionsPerServer = ConnectionsPerNode,
+        MaxConnectionsPerServer = connectionsPerNode,
         ActivityHeadersPropagator = null,
         AllowAutoRedirect = false,
         UseCookies = false,
@@ -123,10 +124,10 @@ internal sealed class LoadDriver(BenchNetwork network) : IDisposable
         return DriverResult.Join(rounds);
     }
 
-    /// <summary>Opens all connections that there may be, by as many requests at once.</summary>
-    public Task OpenConnectionsAsync(Workload workload, CancellationToken cancellationToken)
+    /// <summary>Opens so many connections to each node, by as many requests at once.</summary>
+    public Task OpenConnectionsAsync(Workload workload, int perNode, CancellationToken cancellationToken)
     {
-        var all = ConnectionsPerNode * network.Description.Nodes.Count;
+        var all = perNode * network.Description.Nodes.Count;
         return RunAsync(workload, all, 2 * all, cancellationToken);
     }
 

@@ -13,6 +13,7 @@ internal static class BenchLatencyCommand
     private const int WarmUpRequests = 12_000;
     private const int Saturating = 64; // in flight
     private const int SaturationRequests = 10_000;
+    private const int ConnectionsPerNode = 16;
     private const string CompilationTime = "dotnet_jit_compilation_time_seconds_total";
     private const double CompilationShare = 0.02; // of one processor
     private const int MostWarmUpSteps = 12;
@@ -36,7 +37,7 @@ internal static class BenchLatencyCommand
         if (share is <= 0 or > 1 || duration <= TimeSpan.Zero)
             throw new CommandException(ExitCodes.Usage, "--share must be above 0 and at most 100%, and --duration above 0.");
         await using var network = await BenchNetwork.StartAsync(durable: false, cancellationToken);
-        using var driver = new LoadDriver(network);
+        using var driver = new LoadDriver(network, ConnectionsPerNode);
         var workload = Workload.Create(options.GetValue(Kind)!, new(network.Description), OnionCipher.XChaCha20);
         Say("warming up");
         _ = await driver.WarmUpAsync(workload, Saturating, WarmUpRequests, cancellationToken);
@@ -44,11 +45,11 @@ internal static class BenchLatencyCommand
         Say("measuring the rate at saturation");
         var saturation = (await driver.RunAsync(workload, Saturating, SaturationRequests, cancellationToken)).RequestsPerSecond;
         var rate = share * saturation;
-        await driver.OpenConnectionsAsync(workload, cancellationToken);
+        await driver.OpenConnectionsAsync(workload, ConnectionsPerNode, cancellationToken);
         Say(string.Create(CultureInfo.InvariantCulture, $"warming up: {rate:0} requests per second"));
         await WarmUpAsync(network, () => driver.RunOpenAsync(workload, rate, WarmUpStep, cancellationToken), cancellationToken);
         Say("measuring");
-        await driver.OpenConnectionsAsync(workload, cancellationToken);
+        await driver.OpenConnectionsAsync(workload, ConnectionsPerNode, cancellationToken);
         var result = await driver.RunOpenAsync(workload, rate, duration, cancellationToken);
         var cpu = (result.ServerCpu + result.ClientCpu).TotalMicroseconds / result.Requests;
         Say("measuring the same work without a network");
