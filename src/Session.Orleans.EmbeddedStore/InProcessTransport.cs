@@ -30,7 +30,7 @@ internal sealed unsafe class InProcessTransport : DuplexTransport, INetworkSende
     // from within replies, which needs the lock that the flushing thread holds.
     private static readonly byte[][] Prompt =
     [
-        .. new[] { "EVALSHA", "GET", "HGET", "HSCAN", "MGET", "SET" }
+        .. new[] { "EVALSHA", "GET", "HGET", "HGETALL", "MGET", "SET" }
             .Select(static name => Encoding.ASCII.GetBytes($"\r\n${name.Length}\r\n{name}\r\n")),
     ];
 

@@ -37,6 +37,18 @@ public sealed partial class PreciseTime : TimeProvider
         return timer;
     }
 
+    /// <summary>Blocks the thread so long, exact to some 0.1 ms where a processor is free.</summary>
+    /// <exception cref="OperationCanceledException">It was cancelled, which a sleep notices within some milliseconds.</exception>
+    public static void Sleep(TimeSpan time, CancellationToken cancellationToken)
+    {
+        var start = Stopwatch.GetTimestamp();
+        while (time - Stopwatch.GetElapsedTime(start) is var left && left > TimeSpan.Zero)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            SleepUnwakeable(left < Unwakeable ? left : Unwakeable);
+        }
+    }
+
     private void Set(OneShot timer, TimeSpan due)
     {
         lock (_running)
@@ -88,11 +100,11 @@ public sealed partial class PreciseTime : TimeProvider
                 }
             }
 
-            Sleep(left);
+            SleepUnwakeable(left);
         }
     }
 
-    private static void Sleep(TimeSpan time)
+    private static void SleepUnwakeable(TimeSpan time)
     {
         if (OperatingSystem.IsWindows())
             Thread.Sleep(1);

@@ -12,10 +12,6 @@ namespace Session.Orleans.Storage;
 public sealed partial class RedisMailboxStore : IMailboxStore
 {
     private const int BatchSize = 1000;
-    private const int ConsistentScans = 3;
-
-    // Pages of a scan grow to sixteen times the first one: a store that has put a large index on disk reads all of it for each page.
-    private const int ScanDoublings = 4;
 
     // Longer than any stale activation lives, see Scripts on versions.
     private static readonly long RevocationVersionLife = (long)TimeSpan.FromDays(31).TotalMilliseconds;
@@ -58,27 +54,19 @@ public sealed partial class RedisMailboxStore : IMailboxStore
     /// <inheritdoc/>
     public async ValueTask<MailboxSnapshot> LoadAsync(AccountId account, CancellationToken cancellationToken = default)
     {
-        using var call = Start(StorageTelemetry.Load, "HSCAN");
+        using var call = Start(StorageTelemetry.Load, "HGETALL");
         try
         {
             var keys = new MailboxKeys(_prefix, account);
             var revoked = _database.SortedSetRangeByRankWithScoresAsync(keys.Revoked);
-            var index = new Dictionary<MessageHash, MessageEntry>();
-            var version = await ScanAsync(keys.Index, index, cancellationToken).ConfigureAwait(false);
+            var (version, live) = await ReadIndexAsync(keys.Index, cancellationToken).ConfigureAwait(false);
             var sweep = MessageLifetime.LatestSweep(Now);
-            var live = new List<MessageEntry>(index.Count);
-            List<MessageHash> swept = [];
-            foreach (var entry in index.Values)
-            {
-                if (entry.Expiry > sweep)
-                    live.Add(entry);
-                else
-                    swept.Add(entry.Hash);
-            }
-
+            MessageHash[] swept = [.. live.Where(entry => entry.Expiry <= sweep).Select(entry => entry.Hash)];
+            if (swept.Length > 0)
+                _ = live.RemoveAll(entry => entry.Expiry <= sweep);
             live.Sort(static (left, right) => left.Sequence.CompareTo(right.Sequence));
-            if (swept.Count > 0)
-                await PruneCoreAsync(keys, swept.ToArray(), sweep, cancellationToken).ConfigureAwait(false);
+            if (swept.Length > 0)
+                await PruneCoreAsync(keys, swept, sweep, cancellationToken).ConfigureAwait(false);
             var tokens = Array.ConvertAll(
                 await revoked.WaitAsync(cancellationToken).ConfigureAwait(false),
                 static entry => new RevokedToken((ReadOnlyMemory<byte>)entry.Element, ScoreToTime(entry.Score)));
@@ -315,61 +303,24 @@ public sealed partial class RedisMailboxStore : IMailboxStore
         Math.Max(0, MessageLifetime.SweptAt(expiry) - now) + _slack;
 
     /// <summary>
-    /// Reads the whole index. A scan in several steps can miss what moves meanwhile, so it counts only if the version stayed; a mailbox
-    /// that is written to all the time is in the end read in one step.
+    /// Reads the whole index, in one step: a scan in several would have to begin again whenever something was written meanwhile, and the embedded
+    /// store reads all of a hash for each of them, which for a large one that it has put on disk took longer than a request may.
     /// </summary>
-    private async Task<long> ScanAsync(RedisKey key, Dictionary<MessageHash, MessageEntry> index, CancellationToken cancellationToken)
+    /// <returns>The version and the messages; no message is there twice.</returns>
+    private async Task<(long Version, List<MessageEntry> Entries)> ReadIndexAsync(RedisKey key, CancellationToken cancellationToken)
     {
-        for (var attempt = 0; attempt < ConsistentScans; attempt++)
+        var fields = await _database.HashGetAllAsync(key).WaitAsync(cancellationToken).ConfigureAwait(false);
+        var (version, entries) = (0L, new List<MessageEntry>(fields.Length));
+        foreach (var field in fields)
         {
-            index.Clear();
-            var before = _database.HashGetAsync(key, VersionField);
-            var version = 0L;
-            var steps = 0;
-            var cursor = "0";
-            do
-            {
-                var page = await _database.ExecuteAsync("HSCAN", key, cursor, "COUNT", BatchSize << Math.Min(steps, ScanDoublings))
-                    .WaitAsync(cancellationToken).ConfigureAwait(false);
-                cursor = (string)page[0]!;
-                version = Math.Max(version, AddTo(index, (RedisValue[])page[1]!));
-                steps++;
-            }
-            while (cursor != "0");
-
-            if (steps == 1)
-                return version;
-            if ((long)await before.WaitAsync(cancellationToken).ConfigureAwait(false)
-                == await VersionAsync(key, cancellationToken).ConfigureAwait(false))
-            {
-                return version;
-            }
+            var name = ((ReadOnlyMemory<byte>)field.Name).Span;
+            if (name.Length == Bytes32.Length)
+                entries.Add(IndexEntry.Parse(name, ((ReadOnlyMemory<byte>)field.Value).Span));
+            else if (field.Name == VersionField)
+                version = (long)field.Value;
         }
 
-        index.Clear();
-        var all = await _database.ExecuteAsync("HGETALL", key).WaitAsync(cancellationToken).ConfigureAwait(false);
-        return AddTo(index, (RedisValue[])all!);
-    }
-
-    /// <summary>Adds a page of fields and values; returns the version if it is among them.</summary>
-    private static long AddTo(Dictionary<MessageHash, MessageEntry> index, RedisValue[] page)
-    {
-        var version = 0L;
-        for (var i = 0; i + 1 < page.Length; i += 2)
-        {
-            var field = ((ReadOnlyMemory<byte>)page[i]).Span;
-            if (field.Length == Bytes32.Length)
-            {
-                var entry = IndexEntry.Parse(field, ((ReadOnlyMemory<byte>)page[i + 1]).Span);
-                index[entry.Hash] = entry;
-            }
-            else if (page[i] == VersionField)
-            {
-                version = (long)page[i + 1];
-            }
-        }
-
-        return version;
+        return (version, entries);
     }
 
     private async Task<long> VersionAsync(RedisKey key, CancellationToken cancellationToken)

@@ -14,6 +14,8 @@ public sealed class BenchTests
     [InlineData("bench depth --messages 10", "more than 10")]
     [InlineData("bench depth --concurrency 0", "--concurrency")]
     [InlineData("bench memory --mailboxes 0", "--mailboxes")]
+    [InlineData("bench latency --share 0%", "--share")]
+    [InlineData("bench latency --rounds 0", "--rounds")]
     [InlineData("bench silos --silos 1", "between 2 and")]
     [InlineData("bench silos --silos 99", "between 2 and")]
     [InlineData("bench silos --requests 0", "--requests")]
@@ -51,6 +53,23 @@ public sealed class BenchTests
         Assert.Equal(6, heap.GetProperty("goal").GetDouble());
         Assert.Equal(heap.GetProperty("value").GetDouble() <= 6, heap.GetProperty("isMet").GetBoolean());
         Assert.True(rows.Single(row => row.GetProperty("name").GetString() == "managed heap").GetProperty("value").GetDouble() > 1);
+    }
+
+    [Fact]
+    public async Task Latency_OfAShortRun_IsThatOfTheNetworkAndOfTheSameWorkAlone()
+    {
+        var result = await TestnetProcess.RunAsync("bench latency --rounds 2 --duration 1s --share 20% --warm-up 2s --output json", Limit);
+
+        Assert.True(result.ExitCode == 0, result.Error);
+        var report = JsonSerializer.Deserialize<JsonElement>(result.Output);
+        Assert.Equal(0.2, report.GetProperty("ratePerSecond").GetDouble() / report.GetProperty("saturationPerSecond").GetDouble(), 6);
+        Assert.True(report.GetProperty("requests").GetInt32() > report.GetProperty("ratePerSecond").GetDouble(), result.Output);
+        foreach (var figures in new[] { report.GetProperty("latency"), report.GetProperty("floor") })
+        {
+            double least = figures.GetProperty("leastP99OverP50").GetDouble(), most = figures.GetProperty("mostP99OverP50").GetDouble();
+            Assert.InRange(figures.GetProperty("p50Milliseconds").GetDouble(), 0.001, figures.GetProperty("p99Milliseconds").GetDouble());
+            Assert.InRange(figures.GetProperty("p99OverP50").GetDouble(), least, most);
+        }
     }
 
     private static async Task<JsonElement[]> RunAsync(string command)

@@ -27,6 +27,30 @@ public sealed class PreciseTimeTests
         }
     }
 
+    [Theory]
+    [InlineData(0)]
+    [InlineData(300)]
+    [InlineData(12_345)]
+    public void Sleep_NeverEndsEarly(int microseconds)
+    {
+        var time = TimeSpan.FromMicroseconds(microseconds);
+        for (var repeat = 0; repeat < 20; repeat++)
+        {
+            var start = Stopwatch.GetTimestamp();
+            PreciseTime.Sleep(time, Cancel);
+            Assert.True(Stopwatch.GetElapsedTime(start) >= time);
+        }
+    }
+
+    [Fact]
+    public async Task Sleep_ThatIsCancelled_Ends()
+    {
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
+        var sleeping = Task.Run(() => PreciseTime.Sleep(TimeSpan.FromHours(1), stop.Token), Cancel);
+        await stop.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => sleeping.WaitAsync(Limit, Cancel));
+    }
+
     [Fact]
     public async Task DelaysOfMany_AllEnd()
     {

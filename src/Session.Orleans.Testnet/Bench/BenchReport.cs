@@ -75,21 +75,28 @@ internal sealed record BenchVersusResult(
 /// <param name="Cpu">Model of the processor.</param>
 /// <param name="Cores">Logical processors, shared by client and server.</param>
 /// <param name="Kind">poll, store or direct-poll.</param>
+/// <param name="Rounds">Rounds of saturation, open loop and the same work alone, in turns; what follows are medians over them.</param>
 /// <param name="SaturationPerSecond">Requests per second with 64 in flight.</param>
-/// <param name="RatePerSecond">Requests per second of the measurement.</param>
-/// <param name="Requests">Requests measured.</param>
-/// <param name="P50Milliseconds">Median latency, from the moment that the schedule says.</param>
-/// <param name="P99Milliseconds">99th percentile.</param>
-/// <param name="P999Milliseconds">99.9th percentile.</param>
-/// <param name="P99OverP50">The one divided by the other.</param>
-/// <param name="CpuMicroseconds">CPU time of server and client together per request.</param>
-/// <param name="FloorP50Milliseconds">Median latency of as many pieces of work of that CPU time at the same rate in one process, see <see cref="LatencyFloor"/>.</param>
-/// <param name="FloorP99Milliseconds">Their 99th percentile.</param>
-/// <param name="FloorP99OverP50">The one divided by the other.</param>
+/// <param name="RatePerSecond">Requests per second of the open loop.</param>
+/// <param name="Requests">Requests of all open loops together.</param>
+/// <param name="Latency">Of the network, from the moment that the schedule says.</param>
+/// <param name="SaturatedServerCpuMicroseconds">CPU time of the server per request with 64 in flight.</param>
+/// <param name="ServerCpuMicroseconds">CPU time of the server per request in the open loop.</param>
+/// <param name="CpuMicroseconds">CPU time of server and client together per request in the open loop.</param>
+/// <param name="Floor">Of as many pieces of work of that CPU time at the same rate in one process, see <see cref="LatencyFloor"/>.</param>
 internal sealed record BenchLatencyReport(
-    DateTimeOffset Date, string Version, string Cpu, int Cores, string Kind, double SaturationPerSecond, double RatePerSecond, int Requests,
-    double P50Milliseconds, double P99Milliseconds, double P999Milliseconds, double P99OverP50,
-    double CpuMicroseconds, double FloorP50Milliseconds, double FloorP99Milliseconds, double FloorP99OverP50);
+    DateTimeOffset Date, string Version, string Cpu, int Cores, string Kind, int Rounds, double SaturationPerSecond, double RatePerSecond, int Requests,
+    BenchLatencyFigures Latency, double SaturatedServerCpuMicroseconds, double ServerCpuMicroseconds, double CpuMicroseconds, BenchLatencyFigures Floor);
+
+/// <summary>How latencies are distributed, as medians over rounds.</summary>
+/// <param name="P50Milliseconds">Median of a round.</param>
+/// <param name="P99Milliseconds">Its 99th percentile.</param>
+/// <param name="P999Milliseconds">Its 99.9th percentile.</param>
+/// <param name="P99OverP50">Its 99th percentile divided by its median.</param>
+/// <param name="LeastP99OverP50">The same of the steadiest round.</param>
+/// <param name="MostP99OverP50">The same of the least steady one.</param>
+internal sealed record BenchLatencyFigures(
+    double P50Milliseconds, double P99Milliseconds, double P999Milliseconds, double P99OverP50, double LeastP99OverP50, double MostP99OverP50);
 
 /// <summary>What faults cost those requests that meet none, as <c>bench faults --output json</c> prints it.</summary>
 /// <param name="Date">Start of the run, UTC.</param>

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using HdrHistogram;
 using Session.Orleans.Protocol.Cryptography;
 using Session.Orleans.Protocol.Identity;
@@ -5,8 +6,8 @@ using Session.Orleans.Protocol.Identity;
 namespace Session.Orleans.Testnet.Bench;
 
 /// <summary>
-/// The latency of the same work on the same processors with nothing between its arrival and its end but one queue: no socket, no process but this
-/// one, no hand-over. What the machine does besides, and chance, delay this as well.
+/// The latency of the same work on the same processors with nothing between its arrival and its end but one queue, first come, first served, by as
+/// many threads as there are processors: no socket, no process but this one, no hand-over. What the machine does besides, and chance, delay this as well.
 /// </summary>
 internal sealed class LatencyFloor
 {
@@ -21,14 +22,45 @@ internal sealed class LatencyFloor
     /// <param name="cancellationToken">Ends the run.</param>
     public async Task<LongHistogram> MeasureAsync(double cpuMicroseconds, double perSecond, TimeSpan duration, CancellationToken cancellationToken)
     {
-        Work(Calibration);
+        // On all of them at once: two that are one core's threads slow each other down.
+        await OnAllProcessorsAsync(() => Work(Calibration));
         var before = Environment.CpuUsage.TotalTime;
-        Work(Calibration);
-        var steps = Math.Max(1, (int)Math.Round(cpuMicroseconds * Calibration / (Environment.CpuUsage.TotalTime - before).TotalMicroseconds));
-        var latencies = await OpenLoop.RunAsync(
-            (int)(perSecond * duration.TotalSeconds), perSecond, new(1), _ => Task.Run(() => Work(steps), cancellationToken), cancellationToken);
-        return latencies.ToHistogram();
+        await OnAllProcessorsAsync(() => Work(Calibration));
+        var stepMicroseconds = (Environment.CpuUsage.TotalTime - before).TotalMicroseconds / Calibration / Environment.ProcessorCount;
+        var steps = Math.Max(1, (int)Math.Round(cpuMicroseconds / stepMicroseconds));
+
+
+        // Not the pool: a pool's thread takes the newest of what it has queued itself, and there are more threads than processors.
+        using var queue = new BlockingCollection<TaskCompletionSource>();
+        var workers = OnAllProcessorsAsync(() =>
+        {
+            foreach (var done in queue.GetConsumingEnumerable(CancellationToken.None))
+            {
+                Work(steps);
+                done.SetResult();
+            }
+        });
+        try
+        {
+            var latencies = await OpenLoop.RunAsync((int)(perSecond * duration.TotalSeconds), perSecond, new(1), _ => Queue(), cancellationToken);
+            return latencies.ToHistogram();
+        }
+        finally
+        {
+            queue.CompleteAdding();
+            await workers;
+        }
+
+        Task Queue()
+        {
+            var done = new TaskCompletionSource();
+            queue.Add(done, cancellationToken);
+            return done.Task;
+        }
     }
+
+    private static Task OnAllProcessorsAsync(Action action) => Task.WhenAll(Enumerable.Range(0, Environment.ProcessorCount).Select(_ =>
+        Task.Factory.StartNew(action, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default)));
 
     private void Work(int steps)
     {

@@ -3,7 +3,7 @@ using Session.Orleans.Load;
 
 namespace Session.Orleans.Testnet.Bench;
 
-/// <summary>Begins pieces of work at random moments, whether or not earlier ones have ended.</summary>
+/// <summary>Begins pieces of work at random moments, whether or not earlier ones have ended, on a thread of its own: a pool's threads come late when they are busy.</summary>
 internal static class OpenLoop
 {
     /// <summary>The longest latency that is told apart, in microseconds.</summary>
@@ -21,18 +21,22 @@ internal static class OpenLoop
     {
         var latencies = new long[count];
         var running = new Task[count];
-        var (start, due) = (Stopwatch.GetTimestamp(), 0.0);
-        for (var next = 0; next < count; next++)
-        {
-            due -= Math.Log(1 - random.NextDouble()) / perSecond;
-            var at = TimeSpan.FromSeconds(due);
-            while (at - Stopwatch.GetElapsedTime(start) is var left && left > TimeSpan.Zero)
-                await PreciseTime.Instance.DelayAsync(left, cancellationToken).ConfigureAwait(false);
-            running[next] = MeasureAsync(next, at);
-        }
-
+        var start = Stopwatch.GetTimestamp();
+        await Task.Factory.StartNew(BeginAll, cancellationToken, TaskCreationOptions.LongRunning, TaskScheduler.Default).ConfigureAwait(false);
         await Task.WhenAll(running).ConfigureAwait(false);
         return latencies;
+
+        void BeginAll()
+        {
+            var due = 0.0;
+            for (var next = 0; next < count; next++)
+            {
+                due -= Math.Log(1 - random.NextDouble()) / perSecond;
+                var at = TimeSpan.FromSeconds(due);
+                PreciseTime.Sleep(at - Stopwatch.GetElapsedTime(start), cancellationToken);
+                running[next] = MeasureAsync(next, at);
+            }
+        }
 
         async Task MeasureAsync(int number, TimeSpan at)
         {

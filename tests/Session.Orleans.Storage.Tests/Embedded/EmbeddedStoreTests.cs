@@ -6,6 +6,7 @@ using System.Security.Cryptography;
 using Session.Orleans.EmbeddedStore;
 using Session.Orleans.Protocol.Identity;
 using StackExchange.Redis;
+using StackExchange.Redis.Profiling;
 using Store = Session.Orleans.EmbeddedStore.EmbeddedStore;
 
 namespace Session.Orleans.Storage.Tests.Embedded;
@@ -163,6 +164,33 @@ public sealed class EmbeddedStoreTests : IDisposable
             Assert.All(await mailboxes.ReadAsync(account, hashes, Cancel), static payload => Assert.NotNull(payload));
             Assert.NotNull(await connection.GetDatabase().KeyTimeToLiveAsync($"{{{account}}}:idx"));
         }
+    }
+
+    [Fact]
+    public async Task Load_OfALargeIndexThatWasPutOnDisk_TakesOneStep()
+    {
+        const int Count = 20_000, Others = 3_000, Size = 65_536; // three times the memory
+        await using var store = Store.Start(new EmbeddedStoreOptions { MemoryMiB = 64 });
+        await using var connection = await ConnectionMultiplexer.ConnectAsync(store.Configure());
+        var mailboxes = new RedisMailboxStore(connection, TimeProvider.System);
+        var account = AccountId.FromBytes(RandomNumberGenerator.GetBytes(AccountId.Length));
+        foreach (var numbers in Enumerable.Range(0, Count).Chunk(500))
+            await Task.WhenAll(numbers.Select(number => AppendAsync(mailboxes, account, number)));
+        var before = await mailboxes.LoadAsync(account, Cancel);
+        foreach (var numbers in Enumerable.Range(0, Others).Chunk(100))
+        {
+            await Task.WhenAll(numbers.Select(number =>
+                connection.GetDatabase().StringSetAsync(string.Create(CultureInfo.InvariantCulture, $"other/{number}"), Data(number, Size))));
+        }
+
+        var profile = new ProfilingSession();
+        connection.RegisterProfiler(() => profile);
+        var after = await mailboxes.LoadAsync(account, Cancel);
+
+        Assert.Equal(["HGETALL", "ZRANGE"], profile.FinishProfiling().Select(static command => command.Command).Order());
+        Assert.Equal(Count, after.Messages.Count);
+        Assert.Equal(before.Version, after.Version);
+        Assert.Equal(before.Messages, after.Messages);
     }
 
     [Fact]
