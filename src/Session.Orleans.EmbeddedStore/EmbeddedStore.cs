@@ -175,7 +175,10 @@ public sealed class EmbeddedStore : IAsyncDisposable
             SegmentSize = "64m",
             IndexMemorySize = "4m",
             IndexMaxMemorySize = "256m",
-            IndexResizeFrequencySecs = 5,
+            IndexResizeFrequencySecs = 1,
+
+            // Where a snapshot is restored keys come faster than the index grows. Until it has they wait in chains; a chain that may not grow is an error.
+            IndexOverflowThreshold = 2000, // percent of the index
             EnableStorageTier = true,
             LogDir = directory,
             CheckpointDir = directory,

@@ -37,6 +37,7 @@ public sealed class GrainsMetrics
     private readonly KindCounter _memberFailures;
     private readonly Counter<long> _names;
     private long _expired;
+    private long _missing;
 
     /// <summary>Makes the instruments.</summary>
     public GrainsMetrics(IMeterFactory meters)
@@ -54,6 +55,8 @@ public sealed class GrainsMetrics
         _removed = new(meter, "session.mailbox.removed", "{message}", "Messages that were deleted, or replaced by a newer one", Reason, "deleted", "replaced");
         _ = meter.CreateObservableCounter(
             "session.mailbox.expired", () => Volatile.Read(ref _expired), "{message}", "Messages whose end a mailbox in memory has noticed; the store drops others by itself");
+        _ = meter.CreateObservableCounter(
+            "session.mailbox.missing", () => Volatile.Read(ref _missing), "{message}", "Live messages whose payload the store did not have when a client asked for it, each time");
         _memberFailures = new(meter, "session.swarm.member.failures", "{member}", "Swarm members that did not take part in a swarm-wide request",
             Reason, "timeout", "bad_response", "query_failure", "refused");
         _names = meter.CreateCounter<long>("session.names.operations", "{operation}", "Operations on names");
@@ -106,6 +109,8 @@ public sealed class GrainsMetrics
         if (count > 0)
             Interlocked.Add(ref _expired, count);
     }
+
+    internal void Missing(int count) => Interlocked.Add(ref _missing, count);
 
     internal void MemberFailed(MemberFailureKind kind) => _memberFailures.Add(kind switch
     {

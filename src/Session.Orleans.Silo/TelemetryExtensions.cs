@@ -38,11 +38,7 @@ internal static class TelemetryExtensions
         }
         else
         {
-            builder.Logging.AddConsole(console =>
-            {
-                console.FormatterName = TextLogFormatter.FormatterName;
-                console.LogToStandardErrorThreshold = LogLevel.Trace; // standard output is for what a command has to say
-            }).AddConsoleFormatter<TextLogFormatter, ConsoleFormatterOptions>();
+            builder.Logging.AddTextConsole();
         }
 
         builder.Logging.SetMinimumLevel(LogLevel.Warning);
@@ -51,6 +47,13 @@ internal static class TelemetryExtensions
         // Orleans' retries of its own table: what they can't mend, Orleans says itself.
         builder.Logging.AddFilter("Polly", LogLevel.Critical);
     }
+
+    /// <summary>Lines for people, on standard error: standard output is for what a command has to say.</summary>
+    public static ILoggingBuilder AddTextConsole(this ILoggingBuilder logging) => logging.AddConsole(console =>
+    {
+        console.FormatterName = TextLogFormatter.FormatterName;
+        console.LogToStandardErrorThreshold = LogLevel.Trace;
+    }).AddConsoleFormatter<TextLogFormatter, ConsoleFormatterOptions>();
 
     /// <summary>
     /// Metrics at <c>/metrics</c> of the admin port, and the census behind some of them. Traces, metrics and logs leave over OTLP when an endpoint is

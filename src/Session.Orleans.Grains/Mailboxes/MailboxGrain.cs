@@ -22,11 +22,15 @@ internal sealed partial class MailboxGrain(
     // Swept messages leave the store by themselves; only their lines in its index have to be taken out, and that can wait for company.
     private const int PruneBatch = 64;
 
+    // A store that is out of memory may answer as if a payload weren't there. It gets this long to come back before messages are given without theirs.
+    private static readonly TimeSpan MissingLimit = TimeSpan.FromMinutes(1);
+
     private static readonly TimeSpan TurnLimit = TimeSpan.FromSeconds(5);
 
     private readonly SemaphoreSlim _turn = new(1, 1);
-    private readonly Lock _memory = new(); // guards the four below, and what is in the index
+    private readonly Lock _memory = new(); // guards the five below, and what is in the index
     private MailboxIndex? _index;
+    private Dictionary<MessageHash, long>? _missing; // live messages without a payload in the store, with the time when that was noticed; nearly always null
     private Task? _loading;
     private int _generation;
     private long _epoch; // of the store, when the index was read
@@ -198,11 +202,12 @@ internal sealed partial class MailboxGrain(
             var messages = new List<MailboxMessage>(entries.Length);
             for (var i = 0; i < entries.Length; i++)
             {
-                // A payload may be gone if the store's clock is ahead; the message has expired then.
                 if (payloads[i] is { } data)
                     messages.Add(new(entries[i].Hash, entries[i].Timestamp, entries[i].Expiry, data));
             }
 
+            if (messages.Count < entries.Length)
+                await ExplainMissingAsync(index, [.. entries.Where((_, i) => payloads[i] is null)], cancellationToken);
             return new(MailboxOutcome.Done, [.. messages], more);
         }
         catch (MailboxStoreException exception)
@@ -213,6 +218,43 @@ internal sealed partial class MailboxGrain(
         {
             Ended(activity, "retrieve", outcome, startedAt);
         }
+    }
+
+    /// <summary>
+    /// A payload may be gone because the store's clock is ahead and the message has expired, or because the message was removed meanwhile. Otherwise the
+    /// store has lost it, or can't give it now: clients that got the others would believe that they have everything up to the newest.
+    /// </summary>
+    /// <exception cref="MailboxStoreException">The store may have them and not be able to give them.</exception>
+    private async ValueTask ExplainMissingAsync(MailboxIndex index, MessageEntry[] entries, CancellationToken cancellationToken)
+    {
+        MessageEntry[] missing;
+        lock (_memory)
+        {
+            var certain = Now + MessageLifetime.PayloadSlack;
+            missing = [.. entries.Where(entry => entry.Expiry > certain && ReferenceEquals(index, _index) && index.TryGet(entry.Hash, out _))];
+        }
+
+        // Another version: somebody else has written. None at all: the index is missing as well.
+        if (missing.Length == 0 || (await store.GetVersionAsync(_account, cancellationToken) is var version and not 0 && version != index.Version))
+            return;
+        metrics.Missing(missing.Length);
+        lock (_memory)
+        {
+            _missing ??= [];
+            var now = Now;
+            var isOld = true;
+            foreach (var entry in missing)
+            {
+                if (!_missing.TryGetValue(entry.Hash, out var since))
+                    _missing.Add(entry.Hash, since = now);
+                isOld &= now - since >= MissingLimit.TotalMilliseconds;
+            }
+
+            if (!isOld)
+                throw new MailboxStoreException($"The store has no payload for {missing.Length} messages that have not expired.");
+        }
+
+        LogMessagesLost(missing.Length);
     }
 
     public ValueTask<MailboxChange> RemoveAsync(MessageSelection selection, CancellationToken cancellationToken) => ChangeAsync(
@@ -530,6 +572,9 @@ internal sealed partial class MailboxGrain(
 
     [LoggerMessage(EventId = 2101, Level = LogLevel.Error, Message = "The store did not confirm an operation of a mailbox")]
     private partial void LogStoreFailed(Exception exception);
+
+    [LoggerMessage(EventId = 2103, Level = LogLevel.Error, Message = "The store has lost the payloads of {Count} messages that have not expired; a client was given the others")]
+    private partial void LogMessagesLost(int count);
 
     [LoggerMessage(EventId = 2102, Level = LogLevel.Warning, Message = "Expired messages could not be pruned from a mailbox's index")]
     private partial void LogPruneFailed(Exception exception);

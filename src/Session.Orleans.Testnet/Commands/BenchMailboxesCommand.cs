@@ -103,9 +103,7 @@ internal static class BenchMailboxesCommand
         public async Task PrepareAsync(int mailboxes, int active, int messages, PairedRounds rounds, CancellationToken cancellationToken)
         {
             Say(Text($"filling {mailboxes} mailboxes"));
-            await using var filler = await StoreFiller.ConnectAsync(Network.StoreAddress);
-            var first = await filler.FillAsync(_map, active, messages, MessageLength, cancellationToken);
-            await filler.FillAsync(mailboxes - active, messages, MessageLength, cancellationToken);
+            var first = await FillAsync(mailboxes, active, messages, cancellationToken);
             Filled = Network.WorkingSet;
 
             Say(Text($"activating {active} of them"));
@@ -121,6 +119,21 @@ internal static class BenchMailboxesCommand
             Say("warming up");
             foreach (var poll in _polls.Values)
                 _ = await _driver.WarmUpAsync(poll, rounds.Concurrency, rounds.WarmUp, cancellationToken);
+        }
+
+        private async Task<ImmutableArray<BenchMailbox>> FillAsync(int mailboxes, int active, int messages, CancellationToken cancellationToken)
+        {
+            await using var filler = await StoreFiller.ConnectAsync(Network.StoreAddress);
+            try
+            {
+                var first = await filler.FillAsync(_map, active, messages, MessageLength, cancellationToken);
+                await filler.FillAsync(mailboxes - active, messages, MessageLength, cancellationToken);
+                return first;
+            }
+            catch (CommandException exception)
+            {
+                throw new CommandException(exception.ExitCode, $"{exception.Message} {Network.Complaints}");
+            }
         }
 
         public Task<DriverResult> PollAsync(PairedRounds rounds, bool isDirect, CancellationToken cancellationToken) =>

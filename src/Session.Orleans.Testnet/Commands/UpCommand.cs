@@ -75,7 +75,8 @@ internal static class UpCommand
         OutOfMemory.EndsProcess();
         var directory = Path.GetFullPath(options.GetValue(Data)!);
         Directory.CreateDirectory(directory);
-        await using var store = OpenStore(options, directory);
+        using var log = ConsoleLog.Create(options.GetValue(Level));
+        await using var store = OpenStore(options, directory, log);
         _ = EndOnWriteFailureAsync(store, directory);
         try
         {
@@ -224,14 +225,16 @@ internal static class UpCommand
             : throw new ValidationException($"--max-nodes must be between --nodes and {NetworkOptions.MaxNodes}.");
     }
 
-    private static EmbeddedStore.EmbeddedStore? OpenStore(ParseResult options, string directory) =>
+    private static EmbeddedStore.EmbeddedStore? OpenStore(ParseResult options, string directory, ILoggerFactory log) =>
         options.GetValue(Redis) is not null
             ? options.GetValue(StorePort) is null ? null : throw new ValidationException("--store-port is for the embedded store; leave it out with --redis.")
-            : EmbeddedStore.EmbeddedStore.Start(new()
-            {
-                Directory = options.GetValue(Ephemeral) ? null : Path.Combine(directory, "store"),
-                Port = options.GetValue(StorePort) ?? (options.GetValue(Silos) == 0 ? null : 0), // other processes come through a socket
-            });
+            : EmbeddedStore.EmbeddedStore.Start(
+                new()
+                {
+                    Directory = options.GetValue(Ephemeral) ? null : Path.Combine(directory, "store"),
+                    Port = options.GetValue(StorePort) ?? (options.GetValue(Silos) == 0 ? null : 0), // other processes come through a socket
+                },
+                log);
 
     private static Dictionary<string, string?> ToSettings(ParseResult options, string directory)
     {

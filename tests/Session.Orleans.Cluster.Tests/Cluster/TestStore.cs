@@ -21,6 +21,7 @@ internal sealed class TestStore
     private readonly ConcurrentDictionary<AccountId, Action> _onAppend = new();
     private readonly ConcurrentDictionary<AccountId, Task> _holds = new();
     private readonly ConcurrentDictionary<AccountId, int> _loads = new();
+    private readonly ConcurrentDictionary<AccountId, bool> _hidden = new();
 
     public IDisposable Fail(AccountId account, StoreFault fault)
     {
@@ -33,6 +34,13 @@ internal sealed class TestStore
 
     /// <summary>Lets the account's appends wait until <paramref name="until"/> has ended.</summary>
     public void HoldAppends(AccountId account, Task until) => _holds[account] = until;
+
+    /// <summary>Answers as if the store had none of the account's payloads, as one does that is out of memory.</summary>
+    public IDisposable HidePayloads(AccountId account)
+    {
+        _hidden[account] = true;
+        return new Undo(() => _hidden.TryRemove(account, out _));
+    }
 
     /// <summary>How often the account's index has been read.</summary>
     public int LoadsOf(AccountId account) => _loads.GetValueOrDefault(account);
@@ -80,7 +88,9 @@ internal sealed class TestStore
 
         public ValueTask<IReadOnlyList<ReadOnlyMemory<byte>?>> ReadAsync(
             AccountId account, ReadOnlyMemory<MessageHash> hashes, CancellationToken cancellationToken) =>
-            owner.RunAsync(account, () => store.ReadAsync(account, hashes, cancellationToken));
+            owner.RunAsync(account, () => owner._hidden.ContainsKey(account)
+                ? new(new ReadOnlyMemory<byte>?[hashes.Length])
+                : store.ReadAsync(account, hashes, cancellationToken));
 
         public ValueTask<ChangeResult> RemoveAsync(
             AccountId account, ReadOnlyMemory<MessageHash> hashes, CancellationToken cancellationToken) =>
