@@ -99,7 +99,9 @@ public sealed class EmbeddedStore : IAsyncDisposable
             {
                 var endPoint = options.Port is { } wanted ? new IPEndPoint(IPAddress.Loopback, ReservePort(wanted)) : null;
                 var failure = new WriteFailure();
-                server = StoreServer.Create(ToServerOptions(options, endPoint, options.Directory ?? temporary!, failure), endPoint, failure, loggerFactory);
+                server = StoreServer.Create(
+                    ToServerOptions(options, endPoint, options.Directory ?? temporary!, failure), endPoint, failure,
+                    loggerFactory is null ? null : new StoreLog(loggerFactory));
                 try
                 {
                     server.Start();

@@ -1,8 +1,10 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using System.Security.Cryptography;
+using Microsoft.Extensions.Logging;
 using Session.Orleans.EmbeddedStore;
 using Session.Orleans.Protocol.Identity;
 using StackExchange.Redis;
@@ -43,6 +45,23 @@ public sealed class EmbeddedStoreTests : IDisposable
         await using var connection = await ConnectionMultiplexer.ConnectAsync(first.ConnectionString);
         await connection.GetDatabase().StringSetAsync("key", "value");
         Assert.Equal("value", (string?)await connection.GetDatabase().StringGetAsync("key"));
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Life_WithoutTrouble_LogsNoError(bool durable)
+    {
+        var log = new Lines();
+        await using (var store = Store.Start(new EmbeddedStoreOptions { Directory = durable ? _directory : null, Port = 0 }, log))
+        {
+            await using var connection = await ConnectionMultiplexer.ConnectAsync(store.ConnectionString);
+            var mailboxes = new RedisMailboxStore(connection, TimeProvider.System);
+            await AppendAsync(mailboxes, AccountId.FromBytes(RandomNumberGenerator.GetBytes(AccountId.Length)), 1);
+        }
+
+        Assert.NotEmpty(log.All);
+        Assert.DoesNotContain(log.All, static line => line.Level >= LogLevel.Error);
     }
 
     [Fact]
@@ -316,6 +335,27 @@ public sealed class EmbeddedStoreTests : IDisposable
         var now = TimeProvider.System.GetUtcNow().ToUnixTimeMilliseconds();
         return await mailboxes.AppendAsync(
             account, new NewMessage(Hash(account, number), 0, now, now + 3_600_000), Data(number, 1000), default, Cancel);
+    }
+
+    private sealed class Lines : ILoggerFactory, ILogger
+    {
+        public ConcurrentQueue<(LogLevel Level, string Text)> All { get; } = new();
+
+        public ILogger CreateLogger(string categoryName) => this;
+
+        public void AddProvider(ILoggerProvider provider) => throw new NotSupportedException();
+
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) => true;
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
+            All.Enqueue((logLevel, formatter(state, exception)));
+
+        public void Dispose()
+        {
+        }
     }
 
     private static byte[] Data(int number, int size)
