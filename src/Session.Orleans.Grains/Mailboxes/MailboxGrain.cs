@@ -206,6 +206,8 @@ internal sealed partial class MailboxGrain(
                     messages.Add(new(entries[i].Hash, entries[i].Timestamp, entries[i].Expiry, data));
             }
 
+            if (_missing is not null)
+                Found(messages);
             if (messages.Count < entries.Length)
                 await ExplainMissingAsync(index, [.. entries.Where((_, i) => payloads[i] is null)], cancellationToken);
             return new(MailboxOutcome.Done, [.. messages], more);
@@ -255,6 +257,17 @@ internal sealed partial class MailboxGrain(
         }
 
         LogMessagesLost(missing.Length);
+    }
+
+    private void Found(List<MailboxMessage> messages)
+    {
+        lock (_memory)
+        {
+            foreach (var message in messages)
+                _missing?.Remove(message.Hash);
+            if (_missing is { Count: 0 })
+                _missing = null;
+        }
     }
 
     public ValueTask<MailboxChange> RemoveAsync(MessageSelection selection, CancellationToken cancellationToken) => ChangeAsync(

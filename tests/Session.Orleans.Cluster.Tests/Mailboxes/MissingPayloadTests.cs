@@ -44,6 +44,8 @@ public sealed class MissingPayloadTests(TestCluster cluster)
 
         Assert.Equal(["one"], await RetrieveAsync());
         Assert.Equal(["two"], await RetrieveAsync(5));
+        using (cluster.Store.HidePayloads(_account))
+            Assert.Equal(MailboxOutcome.StoreFailed, (await PageAsync()).Outcome); // another minute
     }
 
     [Fact]
