@@ -29,7 +29,6 @@ internal sealed class LatencyFloor
         var stepMicroseconds = (Environment.CpuUsage.TotalTime - before).TotalMicroseconds / Calibration / Environment.ProcessorCount;
         var steps = Math.Max(1, (int)Math.Round(cpuMicroseconds / stepMicroseconds));
 
-
         // Not the pool: a pool's thread takes the newest of what it has queued itself, and there are more threads than processors.
         using var queue = new BlockingCollection<TaskCompletionSource>();
         var workers = OnAllProcessorsAsync(() =>
